@@ -1,0 +1,44 @@
+"""Names on the wire: the API group, labels, annotations, containers, ports."""
+
+from typing import Final
+
+GROUP: Final = "tfserving.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+KIND: Final = "ModelDeployment"
+PLURAL: Final = "modeldeployments"
+SINGULAR: Final = "modeldeployment"
+SHORT_NAME: Final = "tfmd"
+
+FIELD_MANAGER: Final = "tfserving-operator"
+
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+"""On every object of ours; its value is `MANAGED_BY`. The informers select by it."""
+MANAGED_BY: Final = "tfserving-operator"
+LABEL_NAME: Final = "tfserving.dev/model-deployment"
+"""On every object of ours: the name of its ModelDeployment."""
+LABEL_REVISION: Final = "tfserving.dev/revision"
+"""On every object of one revision, pods included: `<name>-<hash>`. The Service selects by it."""
+LABEL_SMOKE_CASES: Final = "tfserving.dev/smoke-cases"
+"""Set to "true" by users on ConfigMaps with smoke cases, so that changes are noticed at once."""
+
+ANNOTATION_MODEL_VERSION: Final = "tfserving.dev/model-version"
+"""On Deployments: the model version that the revision serves."""
+ANNOTATION_ACTIVE_REVISION: Final = "tfserving.dev/active-revision"
+"""On the Service: the revision that the operator last flipped it to; patched together with the selector."""
+ANNOTATION_CASES_DIGEST: Final = "tfserving.dev/cases-digest"
+"""On `<revision>-cases`: the digest of the smoke input that the revision passed with."""
+ANNOTATION_MODEL_DIGEST: Final = "tfserving.dev/model-digest"
+"""On `<revision>-cases`: the digest of the SavedModel that passed."""
+ANNOTATION_MEMORY_LIMIT: Final = "tfserving.dev/memory-limit"
+"""On Deployments: the server's memory limit as the user wrote it."""
+
+CONTAINER_SERVER: Final = "server"
+CONTAINER_INSPECT: Final = "inspect"
+PORT_GRPC: Final = 8500
+PORT_REST: Final = 8501
+PORT_NAME_GRPC: Final = "grpc"
+PORT_NAME_REST: Final = "http-rest"
+
+NAME_MAX_LENGTH: Final = 50
+"""Of a ModelDeployment: a Service and `<name>-<hash>-cases` are named after it."""

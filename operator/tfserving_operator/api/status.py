@@ -1,0 +1,150 @@
+"""``.status`` of a ModelDeployment: what the operator knows, and all that it needs after a crash."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field, field_serializer
+
+from tfserving_operator.api import reasons
+from tfserving_operator.api.base import StatusModel
+
+Message = Annotated[str, Field(max_length=2048)]
+Name = Annotated[str, Field(max_length=253)]
+Word = Annotated[str, Field(max_length=128)]
+
+
+class Condition(StatusModel):
+    """A standard Kubernetes condition."""
+
+    type: reasons.ConditionType
+    status: Annotated[str, Field(pattern="^(True|False|Unknown)$", max_length=7)]
+    reason: Word
+    message: Message = ""
+    observed_generation: int = 0
+    last_transition_time: datetime
+
+
+class Revision(StatusModel):
+    """A revision that serves, or served before."""
+
+    name: Name
+    version: int
+    model_digest: Word | None = None
+    since: datetime
+
+
+class Candidate(StatusModel):
+    """The revision on its way; while it bakes it is the active one too."""
+
+    name: Name
+    version: int
+    model_digest: Word | None = None
+    step: reasons.Step
+    since: datetime
+    """When the step began: its deadline counts from here, and flapping does not reset it."""
+    purpose: reasons.Purpose = reasons.Purpose.Rollout
+
+
+class Rejection(StatusModel):
+    """A revision in quarantine, and what has to change before it is tried again."""
+
+    name: Name
+    version: int
+    reason: Word
+    cause: Word = ""
+    message: Message = ""
+    time: datetime
+    smoke_digest: Word = ""
+    """Of the smoke input at the time; another one lifts the quarantine."""
+    retry_token: Word = ""
+    """`spec.rollout.retryToken` at the time; another one lifts the quarantine."""
+
+
+class CheckStatus(StatusModel):
+    """What one check of the last smoke test said."""
+
+    name: Word
+    verdict: reasons.Verdict
+    message: Message = ""
+    evidence: Message = ""
+
+
+class SmokeStatus(StatusModel):
+    """The last smoke test."""
+
+    revision: Name
+    verdict: reasons.Verdict | None = None
+    """None when it could not be run."""
+    cause: Word = ""
+    message: Message = ""
+    checks: Annotated[tuple[CheckStatus, ...], Field(max_length=32)] = ()
+    duration_seconds: float = 0.0
+    time: datetime
+    cases_digest: Word = ""
+    consecutive_failures: int = 0
+    """Of repeated tests of the active revision: two in a row step back."""
+
+
+class OutOfMemory(StatusModel):
+    """One container killed for memory."""
+
+    revision: Name
+    pod: Name
+    container: Word
+    kind: Word
+    """OOMKilled, Evicted, ExitCode137 …"""
+    time: datetime
+
+
+class ResourcesStatus(StatusModel):
+    """What is known of the memory that the model needs."""
+
+    model_bytes: int | None = None
+    recommended_memory_limit: Word | None = None
+    last_oom: Annotated[OutOfMemory | None, Field(alias="lastOOM")] = None
+    recent_ooms: Annotated[tuple[OutOfMemory, ...], Field(alias="recentOOMs", max_length=16)] = ()
+    """Kills of the active revision within `rollout.oom.windowSeconds`; a pod shows only its last one."""
+
+
+class StepBack(StatusModel):
+    """The one step back that a spec generation or retry token is allowed after its bake."""
+
+    generation: int
+    retry_token: Word = ""
+    from_revision: Name
+    to_revision: Name
+    time: datetime
+
+
+class Endpoints(StatusModel):
+    """Where clients reach the model inside the cluster."""
+
+    rest: Message = ""
+    grpc: Message = ""
+
+
+class Status(StatusModel):
+    """``.status`` of a ModelDeployment."""
+
+    observed_generation: int = -1
+    phase: reasons.Phase = reasons.Phase.Pending
+    active_revision: Revision | None = None
+    candidate_revision: Candidate | None = None
+    previous_revision: Revision | None = None
+    rejected_revisions: Annotated[tuple[Rejection, ...], Field(max_length=16)] = ()
+    smoke: SmokeStatus | None = None
+    resources: ResourcesStatus | None = None
+    step_back: StepBack | None = None
+    replicas: int = 0
+    ready_replicas: int = 0
+    selector: Message = ""
+    endpoints: Endpoints | None = None
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
+
+    @field_serializer("conditions")
+    def _in_one_order(self, conditions: tuple[Condition, ...]) -> list[dict[str, object]]:
+        return [c.model_dump(mode="json", by_alias=True) for c in sorted(conditions, key=lambda c: c.type)]
+
+    def to_wire(self) -> dict[str, object]:
+        """The object as JSON types, without what is absent."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
