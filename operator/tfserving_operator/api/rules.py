@@ -1,0 +1,92 @@
+"""CEL rules of the CRD: what the API server can say by itself, in our words.
+
+The same rules, and those that CEL cannot state, are held by `core.validation` in Python. Quantity rules are
+guarded with isQuantity: an unguarded quantity() adds a raw parser message to ours. Messages are put together
+by concatenation only: number formatting exceeds the cost budget.
+"""
+
+from typing import Final
+
+from pydantic.config import JsonDict, JsonValue
+
+Rule = JsonDict
+
+NAME_REMEDY: Final = (
+    "metadata.name must be at most 50 characters of a-z, 0-9 and -, start with a letter and end with a letter "
+    "or digit: a Service and every revision are named after it"
+)
+MIN_MEMORY: Final = "16Mi"
+"""Below it no tensorflow_model_server starts: such a value is a typo."""
+
+ROOT: Final[list[JsonValue]] = [
+    {
+        "rule": "size(self.metadata.name) <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        "message": NAME_REMEDY,
+    }
+]
+
+
+def _quantities(part: str) -> Rule:
+    each = f"self.{part}[k]"
+    return {
+        "rule": f"!has(self.{part}) || self.{part}.all(k, isQuantity(string({each})))",
+        "messageExpression": (
+            f"'{part}.' + self.{part}.filter(k, !isQuantity(string({each})))[0] + ': ' + "
+            f"string(self.{part}[self.{part}.filter(k, !isQuantity(string({each})))[0]]) + "
+            "' is not a quantity: write one like 500m, 2, 512Mi or 1Gi'"
+        ),
+        "message": f"{part} holds a value that is not a quantity: write one like 500m, 2, 512Mi or 1Gi",
+    }
+
+
+def _enough_memory(part: str) -> Rule:
+    value = f"string(self.{part}['memory'])"
+    return {
+        "rule": (
+            f"!has(self.{part}) || !('memory' in self.{part}) || !isQuantity({value}) || "
+            f"quantity({value}).compareTo(quantity('{MIN_MEMORY}')) >= 0"
+        ),
+        "messageExpression": (
+            f"'{part}.memory: ' + {value} + ' is less than {MIN_MEMORY}, in which no model server starts: did you mean ' + "
+            f"({value}.matches('^[0-9]+(m|[kKMG]?)$') ? {value}.replace('m', '').replace('k', '').replace('K', '')"
+            f".replace('M', '').replace('G', '') : '512') + 'Mi?'"
+        ),
+        "message": f"{part}.memory is less than {MIN_MEMORY}: did you mean Mi or Gi?",
+    }
+
+
+RESOURCES: Final[list[JsonValue]] = [
+    {
+        "rule": "has(self.limits) && 'memory' in self.limits",
+        "message": "limits.memory is required: without it one model can take the memory of the whole node",
+    },
+    _quantities("requests"),
+    _quantities("limits"),
+    _enough_memory("requests"),
+    _enough_memory("limits"),
+    {
+        "rule": (
+            "!has(self.requests) || !has(self.limits) || self.requests.all(k, !(k in self.limits) || "
+            "!isQuantity(string(self.requests[k])) || !isQuantity(string(self.limits[k])) || "
+            "quantity(string(self.requests[k])).compareTo(quantity(string(self.limits[k]))) <= 0)"
+        ),
+        "message": "a request is greater than its limit: lower the request or raise the limit",
+    },
+]
+
+URI: Final[JsonDict] = {
+    "x-kubernetes-validations": [
+        {
+            "rule": "self.matches('^pvc://[a-z0-9]([-.a-z0-9]*[a-z0-9])?(/.*)?$')",
+            "messageExpression": (
+                "self + ' is not a source that is known: write pvc://CLAIM/PATH, where PATH is the folder that holds "
+                "the numeric version folders'"
+            ),
+            "message": "write pvc://CLAIM/PATH, where PATH is the folder that holds the numeric version folders",
+        },
+        {
+            "rule": "!self.split('/').exists(part, part == '..' || part == '.')",
+            "message": "the path may not hold . or .. parts: write it from the claim's root",
+        },
+    ]
+}

@@ -1,0 +1,134 @@
+"""The smoke test as users write it."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from tfserving_operator.api.bounds import Int32, Mode, Number, ObjectName, Seconds, SpecModel
+
+UNTYPED = {"x-kubernetes-preserve-unknown-fields": True}
+
+Tolerance = Annotated[Number, Field(ge=0)]
+
+
+class Expectation(SpecModel):
+    """What a case's answer must be."""
+
+    outputs: Annotated[
+        dict[str, Any],
+        Field(min_length=1, max_length=64, json_schema_extra={"type": "object", **UNTYPED}),
+    ]
+    """By the output's name: the values, batch first, as the predict API answers them."""
+    rtol: Tolerance = 1e-3
+    """Tolerance relative to the expected value. Default 0.001."""
+    atol: Tolerance = 1e-5
+    """Tolerance in absolute terms. Default 0.00001."""
+
+
+class Case(SpecModel):
+    """One or more rows that are sent to the model as they stand."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}]}
+    )
+
+    name: Annotated[
+        str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$")
+    ]
+    """Names the case in messages."""
+    instances: Annotated[Any, Field(json_schema_extra=UNTYPED)] = None
+    """Row form: a list with one entry for each row. Either this or inputs."""
+    inputs: Annotated[Any, Field(json_schema_extra=UNTYPED)] = None
+    """Columnar form: each input's values by its name, batch first. Either this or instances."""
+    expect: Expectation | None = None
+    """The golden answer; a case without one still counts for all other checks."""
+
+
+class ConfigMapKey(SpecModel):
+    """A key of a ConfigMap in the same namespace."""
+
+    name: ObjectName
+    """Name of the ConfigMap."""
+    key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+    """Key that holds a list of cases as JSON or YAML."""
+
+
+class CasesSource(SpecModel):
+    """Where further cases are."""
+
+    config_map: ConfigMapKey
+    """A ConfigMap. With the label tfserving.dev/smoke-cases=true its changes are noticed at once, else at the next test."""
+
+
+class Check(SpecModel):
+    """Whether a check is made and what its failure leads to."""
+
+    mode: Mode = Mode.Enforce
+    """Enforce rejects the revision, Warn reports, Off skips the check. Default Enforce."""
+
+
+class DistinctOutputs(Check):
+    """Different inputs must not all get the same answer."""
+
+    min_relative_spread: Annotated[Number, Field(ge=0, le=1)] = 1e-6
+    """How far answers to different inputs must be apart, relative to their size. Default 0.000001."""
+
+
+class Checks(SpecModel):
+    """The checks of a smoke test."""
+
+    distinct_outputs: DistinctOutputs = DistinctOutputs()
+    """Different inputs do not all get the same answer."""
+    finite: Check = Check()
+    """No answer holds NaN or Infinity."""
+    goldens: Check = Check()
+    """Answers agree with what cases expect."""
+    right_version: Check = Check()
+    """The pod answers for the version that was asked for."""
+
+
+class Load(SpecModel):
+    """A burst of requests before promotion, so that a model that runs out of memory on them does so before traffic."""
+
+    requests: Annotated[Int32, Field(ge=0, le=10000)] = 64
+    """How many requests; 0: no burst. Default 64."""
+    concurrency: Annotated[Int32, Field(ge=1, le=64)] = 4
+    """How many at a time. Default 4."""
+
+
+class OnInconclusive(StrEnum):
+    """What happens when a smoke test ran and its answers cannot decide."""
+
+    Hold = "Hold"
+    """means the revision is not promoted"""
+    Promote = "Promote"
+    """means the revision is promoted"""
+
+
+class Smoke(SpecModel):
+    """The smoke test: what is sent to a revision before and after it takes traffic, and what is made of the answers."""
+
+    cases: Annotated[
+        tuple[Case, ...],
+        Field(
+            max_length=64,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = ()
+    """Cases, up to 200 KiB in all. Without any case, inputs are made from the model's signature."""
+    cases_from: Annotated[tuple[CasesSource, ...], Field(max_length=16)] = ()
+    """Further cases in ConfigMaps."""
+    checks: Checks = Checks()
+    """What is made of the answers."""
+    load: Load = Load()
+    """The burst before promotion."""
+    timeout_seconds: Annotated[Int32, Field(ge=1, le=3600)] = 120
+    """How long one smoke test may take. Default 120."""
+    repeat_seconds: Annotated[Int32, Field(ge=0, le=604800)] = 600
+    """The active revision is tested again this often; 0: never. Default 600."""
+    on_inconclusive: OnInconclusive = OnInconclusive.Hold
+    """What happens when the answers cannot decide. Default Hold."""
+
+
+__all__ = ["Seconds", "Smoke"]
