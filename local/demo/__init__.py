@@ -1,0 +1,1 @@
+"""``make demo``: six versions of a digit classifier on a real cluster, while a client sends pictures."""
