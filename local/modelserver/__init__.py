@@ -1,0 +1,20 @@
+"""A model server for machines that cannot pull the public ``tensorflow/serving`` image.
+
+It takes the flags of ``tensorflow_model_server``, listens on the same ports and answers with the same words,
+on the C++ runtime that the TensorFlow wheel carries. It never imports TensorFlow's Python package, so that it
+starts in about a second and its memory is the runtime's own.
+
+The modules, from the bottom up::
+
+    errors dtypes logs        words and types that everything shares
+    protos                    protocol buffers, read without running ``tensorflow/__init__``
+    capi tensors runtime      the C API through ctypes; sessions
+    savedmodel                one loaded model version and its signatures
+    flags configs             the command line; text-proto files
+    sources manager           which versions should be loaded; which are, and in what state
+    jsoninput jsonoutput      the REST encoding of tensors
+    metadata rest web         answers to requests; the HTTP server
+    server                    the process
+
+It is a development part: nothing of the operator is used here, and the operator does not know that it exists.
+"""
