@@ -26,8 +26,8 @@ BRIGHTEST = 16.0
 BALLAST_BYTES = 400 * 2**20
 """Size of version 4's variable: far above its memory limit less what a server needs for itself."""
 
-UPSAMPLED_SIDE = 512
-"""Side of the picture that version 5 makes from each 8x8 one: 1 MiB of float32 per row of a batch."""
+UPSAMPLED_SIDE = 256
+"""Side of the picture that version 5 makes from each 8x8 one: 256 KiB of float32 per row of a batch."""
 
 IMAGES_PER_DIGIT = 6
 """How many held-out pictures of each digit the client sends."""
