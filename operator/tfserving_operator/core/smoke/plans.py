@@ -1,7 +1,7 @@
 """What one smoke test is to do, and what came of it: the contract between the rollout and the test runner."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -71,6 +71,9 @@ class TestRequest:
     control: Target | None
     """A pod of the active revision, for comparison of spreads; None when there is none."""
     control_version: int | None
+    control_model_name: str = ""
+    """The active revision may serve under another model name; "" where there is no control."""
+    control_signature_name: str = ""
     model_name: str
     version: int
     signature_name: str
@@ -141,4 +144,4 @@ class TestState:
 
     started_at: datetime
     outcome: TestOutcome | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    """None while it runs."""
