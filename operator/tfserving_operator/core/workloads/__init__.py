@@ -1,0 +1,7 @@
+"""Builders of the objects that belong to a ModelDeployment; one module for each kind."""
+
+from tfserving_operator.core.workloads.configmaps import build_config_map, build_pin
+from tfserving_operator.core.workloads.deployments import build_deployment
+from tfserving_operator.core.workloads.services import build_service, service_patch
+
+__all__ = ["build_config_map", "build_deployment", "build_pin", "build_service", "service_patch"]

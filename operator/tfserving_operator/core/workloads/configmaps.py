@@ -1,0 +1,70 @@
+"""ConfigMaps of a revision: what the server reads, and the smoke input that it passed with."""
+
+from typing import Any
+
+from google.protobuf import text_encoding
+
+from tfserving_operator.api import constants, types
+from tfserving_operator.core import snapshot
+from tfserving_operator.core.workloads import names
+
+_MONITORING = """prometheus_config {
+  enable: true
+  path: "/monitoring/prometheus/metrics"
+}
+"""
+
+
+def _text(value: str) -> str:
+    return f'"{text_encoding.CEscape(value.encode(), as_utf8=True)}"'
+
+
+def _models_config(*, name: str, path: str, version: int) -> str:
+    return f"""model_config_list {{
+  config {{
+    name: {_text(name)}
+    base_path: {_text(path)}
+    model_platform: "tensorflow"
+    model_version_policy {{
+      specific {{
+        versions: {version}
+      }}
+    }}
+  }}
+}}
+"""
+
+
+def build_config_map(owner: snapshot.Owner, spec: types.Spec, revision: str) -> dict[str, Any]:
+    """The ConfigMap `<revision>`: exactly one version of one model, and Prometheus metrics."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": names.metadata(owner, revision, revision=revision),
+        "immutable": True,
+        "data": {
+            names.MODELS_CONFIG: _models_config(
+                name=names.model_name(owner, spec), path=names.model_path(spec), version=spec.model.version
+            ),
+            names.MONITORING_CONFIG: _MONITORING,
+        },
+    }
+
+
+def build_pin(
+    *, owner: snapshot.Owner, revision: str, pinned_cases: bytes, cases_digest: str, model_digest: str
+) -> dict[str, Any]:
+    """The ConfigMap `<revision>-cases`: the record that a revision passed, and with what.
+
+    Made inputs leave no cases behind, only their digest. The inspector of later pods compares the model's
+    digest with the one in here.
+    """
+    meta = names.metadata(owner, names.cases_name(revision), revision=revision)
+    meta["annotations"] = {
+        constants.ANNOTATION_CASES_DIGEST: cases_digest,
+        constants.ANNOTATION_MODEL_DIGEST: model_digest,
+    }
+    data = {names.CASES_KEY: pinned_cases.decode()} if pinned_cases else {}
+    if model_digest:
+        data[names.DIGEST_KEY] = model_digest
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "immutable": True, "data": data}

@@ -1,0 +1,57 @@
+"""The command line of tensorflow_model_server."""
+
+import math
+from typing import Final
+
+from tfserving_operator.api import constants, types
+from tfserving_operator.core import quantities
+from tfserving_operator.core.workloads import names
+
+SERVER_COMMAND: Final = "/usr/bin/tensorflow_model_server"
+"""Started directly: the image's entrypoint is a bash script that stays in between and hides how the server ended."""
+
+_ASSUMED_CORES: Final = 16
+"""Where there is neither a limit nor a request to count the server's threads from."""
+_MIN_THREADS: Final = 16
+"""Of REST and gRPC each: a thread waits for as long as its request runs, and the probe needs one too."""
+
+OWNED: Final = {
+    "port": str(constants.PORT_GRPC),
+    "rest_api_port": str(constants.PORT_REST),
+    "model_config_file": f"{names.CONFIG_PATH}/{names.MODELS_CONFIG}",
+    "monitoring_config_file": f"{names.CONFIG_PATH}/{names.MONITORING_CONFIG}",
+    # A cleanup of the version's folder must not unload what serves
+    "file_system_poll_wait_seconds": "0",
+    # It listens on the gRPC port, for anybody
+    "enable_profiler": "false",
+    # A load that fails shows at once, rather than after five minutes
+    "max_num_load_retries": "0",
+    "num_load_threads": "1",
+    "num_unload_threads": "1",
+    # gRPC clients follow a flip of the Service within this time
+    "grpc_channel_arguments": "grpc.max_connection_age_ms=30000,grpc.max_connection_age_grace_ms=10000",
+}
+"""Flags whose values are the operator's; the user's are refused by validation."""
+
+
+def cpu_limit(spec: types.Spec) -> int | None:
+    """Whole cores that the limit allows, at least 1; None without one."""
+    limit = spec.resources.limits.get("cpu")
+    return max(1, math.ceil(quantities.parse_quantity(limit))) if limit is not None else None
+
+
+def _thread_flags(spec: types.Spec) -> dict[str, str]:
+    """Threads from the CPU limit: the server itself looks at the node's cores."""
+    limit = cpu_limit(spec)
+    cores = limit or _ASSUMED_CORES
+    requests = str(max(_MIN_THREADS, 4 * cores))
+    flags = {"rest_api_num_threads": requests, "grpc_max_threads": requests}
+    if limit is not None:
+        flags["tensorflow_intra_op_parallelism"] = flags["tensorflow_inter_op_parallelism"] = str(limit)
+    return flags
+
+
+def build_arguments(spec: types.Spec) -> list[str]:
+    """All flags as `--name=value`, in one order: ours, then what the user sets or overrides."""
+    flags = {**_thread_flags(spec), **spec.server.flags, **OWNED}
+    return [f"--{name}={value}" for name, value in sorted(flags.items())]
