@@ -1,0 +1,134 @@
+"""What is known of the objects of one kind: their projections, never older than what was seen before."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+from tfserving_operator.core import observed
+
+Raw = Mapping[str, Any]
+
+
+class HasMeta(Protocol):
+    """Any projection."""
+
+    @property
+    def meta(self) -> observed.ObjectMeta:
+        """Its metadata."""
+        ...
+
+
+P = TypeVar("P", bound=HasMeta)
+
+
+def version_number(resource_version: str) -> int:
+    """A resource version as a number; the API's storage counts them up."""
+    return int(resource_version) if resource_version.isdecimal() else 0
+
+
+class Sink(Protocol):
+    """Where lists and watches of one kind are told."""
+
+    def apply(self, raw: Raw) -> None:
+        """An object as it is now."""
+        ...
+
+    def remove(self, raw: Raw) -> None:
+        """An object's last state."""
+        ...
+
+    def replace(self, raws: Iterable[Raw], *, resource_version: str, namespace: str) -> None:
+        """All objects of a namespace ("" for the cluster) as they were at that resource version."""
+        ...
+
+
+class Store(Generic[P]):
+    """Projections of one kind, by name and by controlling owner.
+
+    The answers of our own writes are applied too, so that what was written is seen by the next decision; a
+    late watch event with an older resource version is then passed over. A listener hears of changes of
+    projections only.
+    """
+
+    def __init__(self, project: Callable[[Raw], P], on_change: Callable[[P | None, P | None], None]) -> None:
+        self._project = project
+        self._on_change = on_change
+        self._objects: dict[tuple[str, str], P] = {}
+        self._by_owner: dict[str, dict[tuple[str, str], P]] = {}
+        self._deleted: set[str] = set()
+
+    def __len__(self) -> int:
+        """How many objects there are."""
+        return len(self._objects)
+
+    def get(self, namespace: str, name: str) -> P | None:
+        """One object."""
+        return self._objects.get((namespace, name))
+
+    def owned_by(self, uid: str) -> Iterable[P]:
+        """The objects that this UID controls."""
+        return self._by_owner.get(uid, {}).values()
+
+    def apply(self, raw: Raw) -> None:
+        """An object as it is now, unless a newer state of it is known."""
+        new = self._project(raw)
+        if new.meta.uid in self._deleted:
+            return
+        place = (new.meta.namespace, new.meta.name)
+        old = self._objects.get(place)
+        if old is not None and _number(new) <= _number(old):
+            return
+        self._put(place, old, new)
+        if old != new:
+            self._on_change(old, new)
+
+    def remove(self, raw: Raw) -> None:
+        """An object is gone."""
+        meta = observed.meta_from_raw(raw)
+        self._deleted.discard(meta.uid)
+        self._drop((meta.namespace, meta.name), meta.uid)
+
+    def forget(self, *, namespace: str, name: str, uid: str) -> None:
+        """We have deleted the object: what a late watch event says of it is passed over."""
+        self._deleted.add(uid)
+        self._drop((namespace, name), uid)
+
+    def replace(self, raws: Iterable[Raw], *, resource_version: str, namespace: str) -> None:
+        """All objects of a namespace as they were at that resource version."""
+        uids = set()
+        for raw in raws:
+            uids.add(raw["metadata"]["uid"])
+            self.apply(raw)
+        # What a list taken after the deletion no longer holds, no watch event will speak of again.
+        self._deleted &= uids
+        listed_at = version_number(resource_version)
+        gone = [
+            (place, old.meta.uid)
+            for place, old in self._objects.items()
+            if old.meta.uid not in uids and place[0] == (namespace or place[0]) and _number(old) <= listed_at
+        ]
+        for place, uid in gone:
+            self._drop(place, uid)
+
+    def _put(self, place: tuple[str, str], old: P | None, new: P) -> None:
+        if old is not None and old.meta.owner_uid != new.meta.owner_uid:
+            self._unlink(place, old)
+        self._objects[place] = new
+        self._by_owner.setdefault(new.meta.owner_uid, {})[place] = new
+
+    def _drop(self, place: tuple[str, str], uid: str) -> None:
+        old = self._objects.get(place)
+        if old is None or old.meta.uid != uid:
+            return
+        del self._objects[place]
+        self._unlink(place, old)
+        self._on_change(old, None)
+
+    def _unlink(self, place: tuple[str, str], old: P) -> None:
+        siblings = self._by_owner[old.meta.owner_uid]
+        del siblings[place]
+        if not siblings:
+            del self._by_owner[old.meta.owner_uid]
+
+
+def _number(projection: HasMeta) -> int:
+    return version_number(projection.meta.resource_version)
