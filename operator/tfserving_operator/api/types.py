@@ -21,8 +21,21 @@ from tfserving_operator.api.bounds import (
     Seconds,
     SpecModel,
 )
-from tfserving_operator.api.smoke import Smoke
+from tfserving_operator.api.smoke import OnInconclusive, Smoke
 from tfserving_operator.api.template import PodTemplate
+
+__all__ = [
+    "Model",
+    "OnInconclusive",
+    "Resources",
+    "Rollout",
+    "Server",
+    "Service",
+    "ServiceType",
+    "Smoke",
+    "Spec",
+    "parse_spec",
+]
 
 NAMED_LIST = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
 

@@ -2,6 +2,15 @@
 
 from tfserving_operator.core.workloads.configmaps import build_config_map, build_pin
 from tfserving_operator.core.workloads.deployments import build_deployment
+from tfserving_operator.core.workloads.names import model_name, pin_name
 from tfserving_operator.core.workloads.services import build_service, service_patch
 
-__all__ = ["build_config_map", "build_deployment", "build_pin", "build_service", "service_patch"]
+__all__ = [
+    "build_config_map",
+    "build_deployment",
+    "build_pin",
+    "build_service",
+    "model_name",
+    "pin_name",
+    "service_patch",
+]

@@ -35,7 +35,7 @@ def _models_config(*, name: str, path: str, version: int) -> str:
 """
 
 
-def build_config_map(owner: snapshot.Owner, spec: types.Spec, revision: str) -> dict[str, Any]:
+def build_config_map(*, owner: snapshot.Owner, spec: types.Spec, revision: str) -> dict[str, Any]:
     """The ConfigMap `<revision>`: exactly one version of one model, and Prometheus metrics."""
     return {
         "apiVersion": "v1",
@@ -52,18 +52,26 @@ def build_config_map(owner: snapshot.Owner, spec: types.Spec, revision: str) -> 
 
 
 def build_pin(
-    *, owner: snapshot.Owner, revision: str, pinned_cases: bytes, cases_digest: str, model_digest: str
+    *,
+    owner: snapshot.Owner,
+    revision: str,
+    pinned_cases: bytes,
+    cases_digest: str,
+    model_digest: str,
+    model_bytes: int | None = None,
 ) -> dict[str, Any]:
     """The ConfigMap `<revision>-cases`: the record that a revision passed, and with what.
 
     Made inputs leave no cases behind, only their digest. The inspector of later pods compares the model's
     digest with the one in here.
     """
-    meta = names.metadata(owner, names.cases_name(revision), revision=revision)
+    meta = names.metadata(owner, names.pin_name(revision), revision=revision)
     meta["annotations"] = {
         constants.ANNOTATION_CASES_DIGEST: cases_digest,
         constants.ANNOTATION_MODEL_DIGEST: model_digest,
     }
+    if model_bytes is not None:
+        meta["annotations"][constants.ANNOTATION_MODEL_BYTES] = str(model_bytes)
     data = {names.CASES_KEY: pinned_cases.decode()} if pinned_cases else {}
     if model_digest:
         data[names.DIGEST_KEY] = model_digest

@@ -30,7 +30,7 @@ def _volumes(spec: types.Spec, revision: str) -> list[dict[str, Any]]:
         {"name": _MODEL_VOLUME, "persistentVolumeClaim": {"claimName": claim, "readOnly": True}},
         {"name": _CONFIG_VOLUME, "configMap": {"name": revision}},
         # There only after a pass: pods that start later must find the same model
-        {"name": _PIN_VOLUME, "configMap": {"name": names.cases_name(revision), "optional": True}},
+        {"name": _PIN_VOLUME, "configMap": {"name": names.pin_name(revision), "optional": True}},
         {"name": _TMP_VOLUME, "emptyDir": {}},
     ]
 
@@ -165,7 +165,9 @@ def build_deployment(
     labels = names.labels(owner, revision=revision)
     meta = names.metadata(owner, revision, revision=revision)
     meta["annotations"] = {
+        constants.ANNOTATION_MODEL_NAME: names.model_name(owner, spec),
         constants.ANNOTATION_MODEL_VERSION: str(spec.model.version),
+        constants.ANNOTATION_SIGNATURE_NAME: spec.model.signature_name,
         constants.ANNOTATION_MEMORY_LIMIT: spec.resources.limits["memory"],
     }
     return {

@@ -29,7 +29,7 @@ def model_path(spec: types.Spec) -> str:
     return f"{MODELS_PATH}/{path}" if path else MODELS_PATH
 
 
-def cases_name(revision: str) -> str:
+def pin_name(revision: str) -> str:
     """The name of the ConfigMap with the smoke input that the revision passed with."""
     return f"{revision}-cases"
 
