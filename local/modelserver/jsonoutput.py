@@ -38,18 +38,16 @@ def decimal_text(value: float, *, is_single: bool) -> str:
 
 def _decimals(array: np.ndarray[Any, Any]) -> list[str]:
     values = array.ravel().tolist()
-    texts = [f"{value:.6g}" for value in values]
+    texts = ("%.6g " * len(values) % tuple(values)).split()  # one call, several times faster than one for each
     with np.errstate(over="ignore"):
-        read_back = np.array([float(text) for text in texts], dtype=np.float64).astype(array.dtype)
+        read_back = np.array(list(map(float, texts)), dtype=np.float64).astype(array.dtype)
     digits = 9 if array.dtype == np.float32 else 17
     for i in np.flatnonzero(read_back != array.ravel()).tolist():
         texts[i] = f"{values[i]:.{digits}g}"
-    return [_complete(text) for text in texts]
+    return [text if "." in text or "e" in text else _complete(text) for text in texts]
 
 
 def _complete(text: str) -> str:
-    if "." in text or "e" in text:
-        return text
     match text:
         case "nan" | "-nan":
             return "NaN"

@@ -106,7 +106,8 @@ async def _read_body(receive: Callable[[], Awaitable[_Message]]) -> bytes:
 
 def bind(port: int) -> socket.socket:
     """Open the REST port on all addresses."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Named, because asyncio turns Nagle's algorithm off only where it sees that the protocol is TCP.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("0.0.0.0", port))  # noqa: S104 - a server's port
     return listener
