@@ -3,9 +3,10 @@
 from tfserving_operator.core.workloads.configmaps import build_config_map, build_pin
 from tfserving_operator.core.workloads.deployments import build_deployment
 from tfserving_operator.core.workloads.names import model_name, pin_name
-from tfserving_operator.core.workloads.services import build_service, service_patch
+from tfserving_operator.core.workloads.services import NO_REVISION, build_service, service_patch
 
 __all__ = [
+    "NO_REVISION",
     "build_config_map",
     "build_deployment",
     "build_pin",
