@@ -1,0 +1,119 @@
+"""What every check reads, and the form of what it says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from tfserving_operator.api import reasons
+from tfserving_operator.core import inspection
+from tfserving_operator.core.smoke import answers, plans, recordings
+
+MESSAGE_CHARACTERS: Final = 500
+EVIDENCE_CHARACTERS: Final = 500
+
+
+class Mode(StrEnum):
+    """What a check's failure leads to."""
+
+    Enforce = "Enforce"
+    """means a failure fails the test"""
+    Warn = "Warn"
+    """means a failure is reported"""
+    Off = "Off"
+    """means the check is not made"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """One test's request and recording, with every output under its own name."""
+
+    request: plans.TestRequest
+    recording: recordings.Recording
+    signature: inspection.Signature | None
+    """As the candidate serves it."""
+
+
+def gather(request: plans.TestRequest, recording: recordings.Recording) -> Evidence:
+    """Prepare a recording for the checks: an only output, which comes without a name, gets its signature's."""
+    control = recording.control
+    return Evidence(
+        request=request,
+        recording=replace(
+            recording,
+            targets=tuple(_with_names(pod, request.signature_name) for pod in recording.targets),
+            control=_with_names(control, request.signature_name) if control else None,
+        ),
+        signature=recording.signature(request.signature_name),
+    )
+
+
+def _with_names(pod: recordings.PodRecording, signature_name: str) -> recordings.PodRecording:
+    signature = pod.metadata.signatures.get(signature_name) if pod.metadata else None
+    return replace(pod, answers={name: named(answer, signature) for name, answer in pod.answers.items()})
+
+
+def named(answer: answers.Answer, signature: inspection.Signature | None) -> answers.Answer:
+    """Give an only output the name that the signature has for it."""
+    if signature is None or len(signature.outputs) != 1 or answers.ONLY_OUTPUT not in answer.outputs:
+        return answer
+    return replace(answer, outputs={next(iter(signature.outputs)): answer.outputs[answers.ONLY_OUTPUT]})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """How one check is set."""
+
+    mode: Mode
+    options: Mapping[str, Any]
+
+    def number(self, name: str, default: float) -> float:
+        """Give a threshold."""
+        value = self.options.get(name)
+        return float(value) if isinstance(value, int | float) else default
+
+
+def setting(checks: Mapping[str, Any], name: str) -> Setting:
+    """Read `spec.smoke.checks.<name>`: {mode: Warn, …} or just Warn; Enforce when absent."""
+    raw = checks.get(name)
+    options = raw if isinstance(raw, Mapping) else {"mode": raw}
+    mode = options.get("mode")
+    return Setting(mode=Mode(mode) if mode in list(Mode) else Mode.Enforce, options=options)
+
+
+def passed(name: str, message: str = "", evidence: str = "") -> plans.CheckResult:
+    """Nothing speaks against the model."""
+    return _result(name, reasons.Verdict.Pass, "", "", message, evidence)
+
+
+def failed(name: str, reason: str, message: str, *, cause: str = "", evidence: str = "") -> plans.CheckResult:
+    """The answers are evidence against the model."""
+    return _result(name, reasons.Verdict.Fail, reason, cause, message, evidence)
+
+
+def inconclusive(name: str, message: str, evidence: str = "") -> plans.CheckResult:
+    """The answers cannot decide."""
+    return _result(name, reasons.Verdict.Inconclusive, reasons.Reason.Inconclusive, "", message, evidence)
+
+
+def not_run(name: str, reason: plans.NoVerdict, message: str) -> plans.CheckResult:
+    """There are no answers of the model's to judge."""
+    return _result(name, reasons.Verdict.Inconclusive, reason, "", message, "")
+
+
+def _result(
+    name: str, verdict: reasons.Verdict, reason: str, cause: str, message: str, evidence: str
+) -> plans.CheckResult:
+    return plans.CheckResult(
+        name=name,
+        verdict=verdict,
+        enforced=True,
+        reason=str(reason),
+        cause=cause,
+        message=_cut(message, MESSAGE_CHARACTERS),
+        evidence=_cut(evidence, EVIDENCE_CHARACTERS),
+    )
+
+
+def _cut(text: str, characters: int) -> str:
+    return text if len(text) <= characters else text[: characters - 1] + "…"
