@@ -1,0 +1,100 @@
+"""The keys and certificates of one cluster, valid for a year: it is thrown away long before."""
+
+import datetime
+import ipaddress
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import oid
+
+from local.cluster import layout as layouts
+
+LIFETIME = datetime.timedelta(days=365)
+"""How long certificates are valid."""
+
+CLIENTS = {
+    "admin": ("admin", "system:masters"),
+    "apiserver-kubelet-client": ("kube-apiserver-kubelet-client", "system:masters"),
+    "controller-manager": ("system:kube-controller-manager", None),
+    "scheduler": ("system:kube-scheduler", None),
+    "kube-proxy": ("system:kube-proxy", None),
+    "kubelet": (f"system:node:{layouts.NODE_NAME}", "system:nodes"),
+}
+"""Client certificates: file name to user (CN) and group (O)."""
+
+SERVERS = {
+    "apiserver": (
+        ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"],
+        [layouts.NODE_IP, layouts.API_SERVICE_IP, "127.0.0.1"],
+    ),
+    "kubelet-server": ([layouts.NODE_NAME], [layouts.NODE_IP]),
+}
+"""Serving certificates: file name to DNS names and addresses."""
+
+
+def write_all(folder: Path) -> None:
+    """Write the authority, all certificates and the key of the service accounts' tokens."""
+    folder.mkdir(parents=True, exist_ok=True)
+    authority_key = _write_key(folder / "ca.key")
+    subject = _name("tfso-throwaway-cluster", None)
+    builder = _builder(subject, subject, authority_key.public_key())
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    _write_certificate(folder / "ca.crt", builder.sign(authority_key, hashes.SHA256()))
+    for name, (user, group) in CLIENTS.items():
+        key = _write_key(folder / f"{name}.key")
+        client = _builder(_name(user, group), subject, key.public_key())
+        usage = x509.ExtendedKeyUsage([oid.ExtendedKeyUsageOID.CLIENT_AUTH])
+        certificate = client.add_extension(usage, critical=False).sign(authority_key, hashes.SHA256())
+        _write_certificate(folder / f"{name}.crt", certificate)
+    for name, (names, addresses) in SERVERS.items():
+        key = _write_key(folder / f"{name}.key")
+        alternatives = x509.SubjectAlternativeName(
+            [x509.DNSName(each) for each in names]
+            + [x509.IPAddress(ipaddress.ip_address(each)) for each in addresses],
+        )
+        usage = x509.ExtendedKeyUsage([oid.ExtendedKeyUsageOID.SERVER_AUTH])
+        server = _builder(_name(name, None), subject, key.public_key())
+        server = server.add_extension(alternatives, critical=False).add_extension(usage, critical=False)
+        _write_certificate(folder / f"{name}.crt", server.sign(authority_key, hashes.SHA256()))
+    _write_key(folder / "service-accounts.key")
+
+
+def _name(common_name: str, organization: str | None) -> x509.Name:
+    attributes = [x509.NameAttribute(oid.NameOID.COMMON_NAME, common_name)]
+    if organization:
+        attributes.append(x509.NameAttribute(oid.NameOID.ORGANIZATION_NAME, organization))
+    return x509.Name(attributes)
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
+) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(tz=datetime.UTC)  # noqa: TID251  a certificate is valid from now on
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + LIFETIME)
+    )
+
+
+def _write_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    key = ec.generate_private_key(ec.SECP256R1())
+    path.touch(mode=0o600)
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,  # the API server reads no PKCS8 key of accounts
+            serialization.NoEncryption(),
+        ),
+    )
+    return key
+
+
+def _write_certificate(path: Path, certificate: x509.Certificate) -> None:
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

@@ -1,0 +1,159 @@
+"""Starts a cluster, also on the remains of an earlier one, and takes it away without remains."""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from local import cache
+from local import progress as progresses
+from local.cluster import (
+    binaries,
+    certificates,
+    cgroups,
+    components,
+    configuration,
+    containers,
+    namespaces,
+    node,
+    prerequisites,
+)
+from local.cluster import layout as layouts
+from local.images import made
+
+READY_SECONDS = 90.0
+"""How long a node may take to be ready."""
+
+POLL_SECONDS = 0.25
+"""How often the node is asked whether it is ready."""
+
+PRIVATE_FOLDERS = ("/run/containerd", "/run/netns", "/var/lib/cni", "/var/log/containers")
+"""Folders that are empty in every node at its start, and nobody else's."""
+
+
+def up(layout: layouts.Layout, progress: progresses.Progress) -> None:
+    """Make the cluster ready: does nothing when it is, and restarts what is half dead."""
+    prerequisites.ensure(progress)
+    programs = binaries.ensure(binaries.KUBERNETES, progress)
+    with cache.lock(layout.command_lock):
+        pid = namespaces.node_pid(layout)
+        if pid is not None and namespaces.is_in_network(layout, pid):
+            try:
+                _wait_until_ready(layout, programs, progress)
+            except TimeoutError as error:
+                progress.say(f"the running node does not get ready ({error}): it is started again")
+            else:
+                return
+        _end_node(layout)
+        _start(layout, programs, progress)
+        _wait_until_ready(layout, programs, progress)
+
+
+def down(layout: layouts.Layout, progress: progresses.Progress, *, purge: bool = False) -> None:
+    """Take the cluster away; it is an error neither when nothing of it is there nor when only parts are.
+
+    Parameters
+    ----------
+    layout
+        Which cluster.
+    progress
+        Where it is told.
+    purge
+        Whether logs and imported images go too.
+    """
+    if not layout.state.exists():
+        progress.say("there is no cluster")
+        return
+    with cache.lock(layout.command_lock):
+        _end_node(layout)
+        others = namespaces.processes_in_network(layout)
+        if others:
+            progress.say(f"not ended, as others started them in the cluster's network: PIDs {others}")
+        namespaces.remove_network(layout)
+        shutil.rmtree(layout.run, ignore_errors=True)
+        kept = set() if purge else {layout.logs, layout.containerd, layout.loaded}
+        for path in set(layout.state.iterdir()) - kept - {layout.command_lock}:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if purge:
+            shutil.rmtree(layout.state)
+        progress.say("the cluster is gone")
+
+
+def _end_node(layout: layouts.Layout) -> None:
+    namespaces.kill_node(layout)
+    cgroups.remove(layout.title)
+
+
+def _start(layout: layouts.Layout, programs: Path, progress: progresses.Progress) -> None:
+    is_new = not layout.etcd.exists()
+    progress.say(f"starting {'a new' if is_new else 'the'} node, id {layout.id}, logs in {layout.logs}")
+    if is_new:
+        shutil.rmtree(layout.logs, ignore_errors=True)
+        shutil.rmtree(layout.pki, ignore_errors=True)
+    shutil.rmtree(layout.run, ignore_errors=True)  # sockets that nobody listens on any more
+    folders = (layout.run, layout.logs / "pods", layout.containerd, layout.kubelet, layout.etcd, layout.config)
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    layout.etcd.chmod(0o700)
+    if not (layout.pki / "service-accounts.key").exists():  # the last one written
+        certificates.write_all(layout.pki)
+    configuration.write_all(layout)
+    spec = layout.config / "node.json"
+    spec.write_text(json.dumps(_build_spec(layout, programs), indent=2))
+    namespaces.create_network(layout)
+    cgroups.create(layout.title)
+    namespaces.start_node(layout, spec)
+    socket = str(layout.containerd_socket)
+    _wait(lambda: "" if node.is_listening(socket) else "containerd does not listen", READY_SECONDS)
+    containers.import_archive(layout, made.pause())
+
+
+def _build_spec(layout: layouts.Layout, programs: Path) -> dict[str, object]:
+    """Return what the node's first process is told; mount points are created on the way."""
+    binds = {str(layout.kubelet): "/var/lib/kubelet", str(layout.logs / "pods"): "/var/log/pods"}
+    for folder in (*PRIVATE_FOLDERS, *binds.values()):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    containerd = prerequisites.find("containerd") or "containerd"
+    built = components.build_components(layout, programs, containerd)
+    return {
+        "lock": str(layout.node_lock),
+        "logs": str(layout.logs),
+        "path": f"{programs}:{prerequisites.SEARCH_PATH}",
+        "private": PRIVATE_FOLDERS,
+        "binds": binds,
+        "components": [dataclasses.asdict(component) for component in built],
+    }
+
+
+def _wait_until_ready(layout: layouts.Layout, programs: Path, progress: progresses.Progress) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    service = f"--server=https://{layouts.API_SERVICE_IP}"
+    ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
+    for what, arguments, wanted in (
+        ("API server", ["get", "--raw=/readyz"], "ok"),
+        ("node", ["get", "node", layouts.NODE_NAME, "-o", ready], "True"),
+        ("Service network", [service, "get", "--raw=/readyz"], "ok"),
+        ("default service account", ["get", "serviceaccount", "default", "-o", "name"], "serviceaccount/default"),
+    ):
+        _wait(lambda: _kubectl_problem(layout, programs, arguments, wanted), deadline - time.monotonic())  # noqa: B023
+        progress.say(f"{what} ready")
+
+
+def _kubectl_problem(layout: layouts.Layout, programs: Path, arguments: list[str], wanted: str) -> str:
+    kubectl = [f"{programs}/kubectl", f"--kubeconfig={layout.kubeconfig}", "--request-timeout=1s"]
+    command = [*namespaces.enter(layout), *kubectl, *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode == 0 and done.stdout.strip() == wanted:
+        return ""
+    return (done.stderr.strip() or done.stdout.strip() or "no answer").splitlines()[-1]
+
+
+def _wait(problem: Callable[[], str], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while found := problem():
+        if time.monotonic() > deadline:
+            raise TimeoutError(found)
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,124 @@
+"""Builds a Dockerfile on the base image with buildah, reaching package registries as this machine does."""
+
+import configparser
+import contextlib
+import dataclasses
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from local import cache
+from local import progress as progresses
+from local.cluster import prerequisites
+from local.images import made
+
+RECIPE = "1"
+"""Part of the cache's key: change it when the way of building changes."""
+
+BASE_ARGUMENT = "BASE_IMAGE"
+"""The build argument of every Dockerfile that names its base."""
+
+CERTIFICATES = "/etc/ssl/certs"
+"""The machine's certificate authorities, which a proxy on the way may need."""
+
+PIP_CONFIG_FOLDER = "/etc/xdg/pip"
+"""Where pip finds the machine's own settings during a build: a mount, never a part of the image."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Build:
+    """What an image is built from."""
+
+    dockerfile: Path
+    context: Path
+    name: str
+    """The image's name with its tag."""
+    arguments: tuple[tuple[str, str], ...] = ()
+    hashed: tuple[Path, ...] = ()
+    """The files and folders that the image depends on, beyond the Dockerfile; none: the whole context."""
+
+
+def key_of(build: Build) -> str:
+    """Return the hash of all that an image is built from."""
+    settings = [RECIPE, made.BASE_KEY, build.name, *(part for pair in build.arguments for part in pair)]
+    contents = cache.digest_of_paths([build.dockerfile, *(build.hashed or (build.context,))])
+    return cache.digest_of([*settings, contents])
+
+
+def archive_of(build: Build, progress: progresses.Progress) -> Path:
+    """Return the archive of an image, building it first when it is not in the cache."""
+    prefix = build.name.rpartition("/")[2].replace(":", "-")
+    target = cache.root() / "images" / f"{prefix}-{key_of(build)}.tar"
+    return cache.entry(target, lambda path: _build(build, path, progress))
+
+
+def _build(build: Build, target: Path, progress: progresses.Progress) -> None:
+    missing = prerequisites.missing_packages({"buildah": "buildah"})
+    if missing:
+        raise progresses.MissingError(f"missing, to build images: {' '.join(missing)}")
+    base = made.base(progress)
+    progress.say(f"building {build.name} from {build.dockerfile}")
+    local_name = f"localhost/tfso-build:{key_of(build)}"
+    with cache.lock(cache.root() / "buildah.lock"), machine_settings() as settings:
+        if not _buildah("images", "--quiet", "--filter", f"reference={made.BASE_NAME}").strip():
+            _buildah("pull", "--quiet", f"docker-archive:{base}")
+        arguments = dict(build.arguments) | {BASE_ARGUMENT: made.BASE_NAME}
+        _buildah(
+            "build",
+            "--isolation=chroot",
+            "--network=host",
+            "--layers",
+            "--pull=never",
+            *settings,
+            *(f"--build-arg={name}={value}" for name, value in arguments.items()),
+            f"--file={build.dockerfile}",
+            f"--tag={local_name}",
+            str(build.context),
+        )
+        _buildah("push", "--quiet", local_name, f"docker-archive:{target}:{build.name}")
+        _buildah("rmi", local_name)  # its layers stay, as the cache of the next build
+    progress.say(f"{build.name} is built ({target.stat().st_size >> 20} MB)")
+
+
+def _buildah(*arguments: str) -> str:
+    storage = [f"--root={cache.root() / 'buildah'}", "--runroot=/run/tfso-buildah"]
+    done = subprocess.run(["buildah", *storage, *arguments], check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        msg = f"buildah {arguments[0]} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        raise RuntimeError(msg)
+    return done.stdout
+
+
+@contextlib.contextmanager
+def machine_settings() -> Iterator[Sequence[str]]:
+    """Yield buildah's options that let pip in a build step work as it does on this machine."""
+    with tempfile.TemporaryDirectory(prefix="tfso-pip-") as folder:
+        settings = pip_settings(os.environ)
+        with (Path(folder) / "pip.conf").open("w") as file:
+            settings.write(file)
+        os.chmod(folder, 0o755)
+        paths = {
+            word
+            for section in settings.sections()
+            for value in settings[section].values()
+            for word in value.split()
+            if word.startswith("/") and not word.startswith(f"{CERTIFICATES}/") and Path(word).exists()
+        }
+        mounts = [f"{folder}:{PIP_CONFIG_FOLDER}", f"{CERTIFICATES}:{CERTIFICATES}"]
+        mounts += [f"{path}:{path}" for path in sorted(paths)]
+        yield [f"--volume={mount}:ro" for mount in mounts]
+
+
+def pip_settings(environment: Mapping[str, str]) -> configparser.RawConfigParser:
+    """Return pip's settings of this machine, those of its environment variables included."""
+    settings = configparser.RawConfigParser()
+    files = ["/etc/xdg/pip/pip.conf", "/etc/pip.conf", Path.home() / ".config/pip/pip.conf"]
+    settings.read([*files, environment.get("PIP_CONFIG_FILE", "")], encoding="utf-8")
+    if not settings.has_section("global"):
+        settings.add_section("global")
+    for name, value in environment.items():
+        if name.startswith("PIP_") and name != "PIP_CONFIG_FILE":
+            settings.set("global", name.removeprefix("PIP_").lower().replace("_", "-"), value)
+    return settings
