@@ -110,7 +110,7 @@ class Reason(StrEnum):
     """means `spec.replicas` is 0, so that nothing can be tested"""
     NotTested = "NotTested"
     """means no smoke test has run yet"""
-    Passed = "Passed"  # noqa: S105 - not a password
+    Passed = "Passed"
     """means the smoke test passed"""
     Valid = "Valid"
     """means validation found nothing"""

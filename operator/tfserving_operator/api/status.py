@@ -31,6 +31,9 @@ class Revision(StatusModel):
     version: int
     model_digest: Word | None = None
     since: datetime
+    """When it took the traffic."""
+    bake_until: datetime | None = None
+    """End of its bake; None once that is over. The previous revision stays warm until then."""
 
 
 class Candidate(StatusModel):
@@ -81,6 +84,9 @@ class SmokeStatus(StatusModel):
     duration_seconds: float = 0.0
     time: datetime
     cases_digest: Word = ""
+    """sha256 of the smoke input that was sent."""
+    input_digest: Word = ""
+    """Of what the spec says of the smoke input; another one asks for a new test."""
     consecutive_failures: int = 0
     """Of repeated tests of the active revision: two in a row step back."""
 
@@ -109,10 +115,14 @@ class ResourcesStatus(StatusModel):
 class StepBack(StatusModel):
     """The one step back that a spec generation or retry token is allowed after its bake."""
 
+    reason: Word
+    message: Message = ""
+
     generation: int
     retry_token: Word = ""
     from_revision: Name
-    to_revision: Name
+    to_revision: Name = ""
+    """"" where no earlier revision was worth going back to: the newer one stays."""
     time: datetime
 
 

@@ -160,6 +160,8 @@ class Deployment:
     meta: ObjectMeta
     version: int
     """The model version by annotation; 0 where it is missing."""
+    model_name: str
+    signature_name: str
     memory_limit: str
     replicas: int
     """Asked for."""
@@ -175,13 +177,20 @@ def deployment_from_raw(raw: Raw) -> Deployment:
     """The projection of a Deployment."""
     status = raw.get("status") or {}
     failure = next(
-        (c for c in status.get("conditions") or () if c["type"] == "ReplicaFailure" and c["status"] == "True"), {}
+        (
+            c
+            for c in status.get("conditions") or ()
+            if c["type"] == "ReplicaFailure" and c["status"] == "True"
+        ),
+        {},
     )
     annotations = raw["metadata"].get("annotations") or {}
     version = annotations.get(constants.ANNOTATION_MODEL_VERSION, "")
     return Deployment(
         meta=meta_from_raw(raw),
         version=int(version) if version.isdecimal() else 0,
+        model_name=annotations.get(constants.ANNOTATION_MODEL_NAME, ""),
+        signature_name=annotations.get(constants.ANNOTATION_SIGNATURE_NAME, ""),
         memory_limit=annotations.get(constants.ANNOTATION_MEMORY_LIMIT, ""),
         replicas=(raw.get("spec") or {}).get("replicas", 1),
         generation=raw["metadata"].get("generation", 0),
@@ -214,6 +223,7 @@ class Service:
     ports: tuple[tuple[str, int, str, str], ...]
     """Sorted (name, port, targetPort, protocol)."""
     type: str
+    cluster_ip: str
     annotations: tuple[tuple[str, str], ...]
     """Sorted pairs."""
 
@@ -230,6 +240,7 @@ def service_from_raw(raw: Raw) -> Service:
         selector=tuple(sorted((spec.get("selector") or {}).items())),
         ports=tuple(sorted(ports)),
         type=spec.get("type", "ClusterIP"),
+        cluster_ip=spec.get("clusterIP", ""),
         annotations=tuple(sorted((raw["metadata"].get("annotations") or {}).items())),
     )
 

@@ -7,6 +7,7 @@ from tfserving_operator.core.workloads.services import NO_REVISION, build_servic
 
 __all__ = [
     "NO_REVISION",
+    "NO_REVISION",
     "build_config_map",
     "build_deployment",
     "build_pin",

@@ -1,0 +1,195 @@
+"""What stands between a revision's pods and their being Ready, and whether the model is to blame.
+
+Only evidence about the model may quarantine a revision; everything else is held and retried.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from tfserving_operator.api import constants, reasons
+from tfserving_operator.core import inspection, observed
+
+SIGKILL_EXIT_CODE: Final = 137
+"""128 + SIGKILL. The model pods have no liveness probe, so only the kernel kills a server that way."""
+
+CRASHES_TO_REJECT: Final = 2
+"""How often a candidate's server must end by itself: once may be a file that is still being copied."""
+
+_IMAGE_WAITING: Final = frozenset(
+    {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
+)
+_CONFIG_WAITING: Final = frozenset(
+    {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kill:
+    """A model server killed for memory."""
+
+    pod: str
+    container: str
+    kind: str
+    """OOMKilled, ExitCode137 or Evicted."""
+    time: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One thing that is wrong with a revision."""
+
+    reason: reasons.Reason
+    message: str
+    about_model: bool
+    """Whether it is evidence about the model, and so a reason to reject the revision."""
+    kill: Kill | None = None
+
+
+def is_live(pod: observed.Pod) -> bool:
+    """Whether a pod counts: one that is being deleted or has ended is on its way out."""
+    return not pod.meta.deleting and pod.phase not in {"Failed", "Succeeded"}
+
+
+def memory_kills(pods: Iterable[observed.Pod]) -> tuple[Kill, ...]:
+    """Every kill of a model server that its pods still show: the present and the last termination of each."""
+    kills: list[Kill] = []
+    for pod in pods:
+        if pod.meta.deleting:
+            continue
+        for container in pod.containers:
+            if container.name == constants.CONTAINER_SERVER:
+                ended = (container.last_terminated, container.terminated)
+                kills += [_kill(pod, container, t) for t in ended if t is not None and _is_kill(t)]
+        if _is_memory_eviction(pod):
+            kills.append(
+                Kill(
+                    pod=pod.meta.name,
+                    container=constants.CONTAINER_SERVER,
+                    kind="Evicted",
+                    time=pod.created_at,
+                )
+            )
+    return tuple(kills)
+
+
+def problems(deployment: observed.Deployment | None, pods: Iterable[observed.Pod]) -> tuple[Problem, ...]:
+    """What is wrong with a revision, evidence about the model first.
+
+    Parameters
+    ----------
+    deployment
+        The revision's Deployment; None before it is made.
+    pods
+        The revision's pods. Those being deleted are passed over: their end is ours.
+    """
+    found = [p for pod in pods if not pod.meta.deleting for p in _of_pod(pod)]
+    if deployment is not None and deployment.replica_failure:
+        found.append(refused(deployment.replica_failure))
+    return tuple(sorted(found, key=lambda p: not p.about_model))
+
+
+def refused(message: str) -> Problem:
+    """The problem behind an admission's refusal, told by its text: the API gives no code for it."""
+    is_quota = "exceeded quota" in message or "failed quota" in message
+    reason = reasons.Reason.QuotaExceeded if is_quota else reasons.Reason.PodsRefused
+    return Problem(reason=reason, message=message, about_model=False)
+
+
+def _is_kill(ended: observed.Termination) -> bool:
+    return ended.reason == "OOMKilled" or (ended.exit_code == SIGKILL_EXIT_CODE and ended.reason == "Error")
+
+
+def _is_memory_eviction(pod: observed.Pod) -> bool:
+    """An eviction for node memory counts only against a container that exceeded its own request."""
+    return (
+        pod.reason == "Evicted"
+        and "memory" in pod.message
+        and f"Container {constants.CONTAINER_SERVER} was using" in pod.message
+    )
+
+
+def _kill(pod: observed.Pod, container: observed.Container, ended: observed.Termination) -> Kill:
+    kind = "OOMKilled" if ended.reason == "OOMKilled" else "ExitCode137"
+    return Kill(pod=pod.meta.name, container=container.name, kind=kind, time=ended.finished_at)
+
+
+def _of_pod(pod: observed.Pod) -> Iterator[Problem]:
+    for kill in memory_kills([pod]):
+        yield Problem(
+            reason=reasons.Reason.OOMKilled,
+            message=f"container {kill.container} of pod {kill.pod} was killed for memory ({kill.kind})",
+            about_model=True,
+            kill=kill,
+        )
+    if pod.unschedulable_message:
+        yield _unschedulable(pod)
+    for container in pod.containers:
+        if container.waiting_reason in _IMAGE_WAITING:
+            yield _waiting(reasons.Reason.ImagePull, pod, container)
+        elif container.waiting_reason in _CONFIG_WAITING:
+            yield _waiting(reasons.Reason.PodsRefused, pod, container)
+        elif container.name == constants.CONTAINER_INSPECT:
+            yield from _inspected(pod, container)
+        elif container.name == constants.CONTAINER_SERVER:
+            yield from _crashed(pod, container)
+
+
+def _waiting(reason: reasons.Reason, pod: observed.Pod, container: observed.Container) -> Problem:
+    text = f"container {container.name} of pod {pod.meta.name}: {container.waiting_reason}: {container.waiting_message}"
+    return Problem(reason=reason, message=text, about_model=False)
+
+
+def _unschedulable(pod: observed.Pod) -> Problem:
+    text = pod.unschedulable_message
+    if "volume node affinity conflict" in text or "didn't match pod affinity rules" in text:
+        reason = reasons.Reason.VolumeNodeConflict
+    elif "unbound immediate PersistentVolumeClaims" in text:
+        reason = reasons.Reason.ClaimNotBound
+    elif "persistentvolumeclaim" in text and "not found" in text:
+        reason = reasons.Reason.ClaimMissing
+    else:
+        reason = reasons.Reason.Unschedulable
+    return Problem(reason=reason, message=f"pod {pod.meta.name}: {text}", about_model=False)
+
+
+def _inspected(pod: observed.Pod, container: observed.Container) -> Iterator[Problem]:
+    ended = container.terminated or container.last_terminated
+    if ended is None or ended.exit_code == 0:
+        return
+    if _is_kill(ended):
+        text = f"container {container.name} of pod {pod.meta.name} ran out of its own memory; the model is not to blame"
+        yield Problem(reason=reasons.Reason.InspectorOOM, message=text, about_model=False)
+        return
+    report = inspection.parse_termination_message(ended.message)
+    if report is None or not report.reason:
+        text = f"container {container.name} of pod {pod.meta.name} ended with exit code {ended.exit_code}"
+        yield Problem(reason=reasons.Reason.InspectionFailed, message=text, about_model=False)
+        return
+    yield Problem(reason=reasons.Reason(report.reason), message=report.message, about_model=False)
+
+
+def _crashed(pod: observed.Pod, container: observed.Container) -> Iterator[Problem]:
+    ended = container.terminated or container.last_terminated
+    if ended is None or _is_kill(ended) or (ended.exit_code == 0 and container.running):
+        return
+    failed_load = "Failed to start server" in ended.message
+    reason = reasons.Reason.ModelLoadFailed if failed_load else reasons.Reason.ServerCrashed
+    crashes = container.restart_count + (1 if container.terminated else 0)
+    text = (
+        f"tensorflow_model_server in pod {pod.meta.name} ended {crashes} time(s) by itself, "
+        f"last with exit code {ended.exit_code}; its own log says why: kubectl logs {pod.meta.name} -c server --previous"
+    )
+    yield Problem(reason=reason, message=text, about_model=crashes >= CRASHES_TO_REJECT)
+
+
+def inspection_of(pods: Iterable[observed.Pod]) -> inspection.Inspection | None:
+    """What the inspect container of the first pod that has run it said."""
+    for pod in pods:
+        for container in pod.containers:
+            if container.name == constants.CONTAINER_INSPECT and container.terminated is not None:
+                report = inspection.parse_termination_message(container.terminated.message)
+                if report is not None:
+                    return report
+    return None

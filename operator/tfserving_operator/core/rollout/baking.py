@@ -1,0 +1,106 @@
+"""The bake: the new revision serves, the previous one is warm, and one failure is enough to flip back."""
+
+from tfserving_operator.api import constants, reasons, status
+from tfserving_operator.core import actions
+from tfserving_operator.core.rollout import drafts, killing, promoting, repeating, testing, views
+from tfserving_operator.core.smoke import plans
+
+FIRST_TEST_SECONDS = 2
+"""After the flip: until then kube-proxy may still send a new connection to the previous revision."""
+TEST_EVERY_SECONDS = 30
+"""Through the Service, for as long as the bake lasts."""
+FAILURES_TO_ROLL_BACK = 2
+"""Of tests through the Service, in a row: a single one may have met a pod on its way out."""
+
+
+def watch(view: views.View, draft: drafts.Draft) -> drafts.Draft:
+    """Flip back at the first evidence against the model that bakes."""
+    active = draft.status.active_revision
+    if active is None or active.bake_until is None:
+        return draft
+    problem = next((p for p in view.problems(active.name) if p.about_model), None)
+    if problem is not None:
+        draft, message = killing.noted(view, draft, active.name, problem)
+        return _failed(view, draft, reason=problem.reason, message=message)
+    draft = _tested(view, draft, active)
+    smoke = draft.status.smoke
+    if (
+        smoke is not None
+        and smoke.revision == active.name
+        and smoke.consecutive_failures >= FAILURES_TO_ROLL_BACK
+    ):
+        reason = _reason_of(smoke)
+        return _failed(view, draft, reason=reason, message=smoke.message, cause=smoke.cause)
+    return draft
+
+
+def _reason_of(smoke: status.SmokeStatus) -> str:
+    return (
+        next((c.name for c in smoke.checks if c.verdict is reasons.Verdict.Fail), smoke.cause) or smoke.cause
+    )
+
+
+def _failed(
+    view: views.View, draft: drafts.Draft, *, reason: str, message: str, cause: str = ""
+) -> drafts.Draft:
+    previous = draft.status.previous_revision
+    if previous is None or previous.name not in view.snap.deployments:
+        return promoting.with_no_healthy_revision(view, draft, message)
+    if not view.ready_pods(previous.name):
+        return draft.with_wake(1.0)
+    return promoting.with_rolled_back_in_bake(view, draft, reason=reason, message=message, cause=cause)
+
+
+def _tested(view: views.View, draft: drafts.Draft, active: status.Revision) -> drafts.Draft:
+    """Test through the Service, as clients reach it."""
+    service = view.snap.service
+    elapsed = (view.now - active.since).total_seconds() - FIRST_TEST_SECONDS
+    if elapsed < 0:
+        return draft.with_wake(-elapsed)
+    if service is None or service.cluster_ip in {"", "None"} or view.service_names() != active.name:
+        return draft
+    address = plans.Target(
+        pod=f"service/{service.meta.name}", address=f"{service.cluster_ip}:{constants.PORT_REST}"
+    )
+    return repeating.retest(
+        view,
+        draft,
+        active,
+        purpose=plans.TestPurpose.Bake,
+        every_seconds=TEST_EVERY_SECONDS,
+        targets=(address,),
+        offset_seconds=FIRST_TEST_SECONDS,
+    )
+
+
+def finish(view: views.View, draft: drafts.Draft) -> drafts.Draft:
+    """End the bake when its time is over and its pods are Ready: proven."""
+    active, candidate = draft.status.active_revision, draft.status.candidate_revision
+    if active is None or active.bake_until is None:
+        return _without_bake(draft)
+    left = (active.bake_until - view.now).total_seconds()
+    if left > 0:
+        return draft.with_wake(left)
+    if len(view.ready_pods(active.name)) < max(1, view.spec.replicas) or _is_failing(draft, active):
+        return draft.with_wake(testing.RETRY_SECONDS[-1])
+    text = f"revision {active.name} (version {active.version}) serves, and its bake is over"
+    return draft.with_status(
+        active_revision=active.model_copy(update={"bake_until": None}),
+        candidate_revision=None if candidate is None or candidate.name == active.name else candidate,
+    ).with_event(actions.EventType.Normal, reasons.Reason.RevisionReady, text)
+
+
+def _is_failing(draft: drafts.Draft, active: status.Revision) -> bool:
+    smoke = draft.status.smoke
+    return smoke is not None and smoke.revision == active.name and smoke.consecutive_failures > 0
+
+
+def _without_bake(draft: drafts.Draft) -> drafts.Draft:
+    """With `bakeSeconds: 0` the promotion is the end of the rollout."""
+    active, candidate = draft.status.active_revision, draft.status.candidate_revision
+    if active is None or candidate is None or candidate.name != active.name:
+        return draft
+    text = f"revision {active.name} (version {active.version}) serves"
+    return draft.with_status(candidate_revision=None).with_event(
+        actions.EventType.Normal, reasons.Reason.RevisionReady, text
+    )

@@ -1,0 +1,87 @@
+"""The cluster follows the status: selector, replicas, history. Manual drift is put right."""
+
+from tfserving_operator.api import reasons, status, types
+from tfserving_operator.core import actions, observed, workloads
+from tfserving_operator.core.rollout import drafts, views
+
+
+def service(view: views.View, draft: drafts.Draft) -> drafts.Draft:
+    """Point the Service at the active revision."""
+    before, active = view.snap.service, draft.status.active_revision
+    if before is None:
+        return draft
+    spec = view.spec if not view.violations else view.spec.model_copy(update={"service": types.Service()})
+    name = active.name if active is not None else None
+    body = workloads.service_patch(before, owner=view.snap.owner, spec=spec, active_revision=name)
+    if body is None:
+        return draft
+    flips = view.service_names() != (name or workloads.NO_REVISION)
+    draft = draft.with_actions(
+        actions.Patch(kind="Service", name=before.meta.name, uid=before.meta.uid, body=body)
+    )
+    if flips or view.is_spec_new():
+        return draft
+    text = f"Service {before.meta.name} was changed by hand and is put right: it selects {name or 'nothing'}"
+    return draft.with_event(actions.EventType.Warning, reasons.Reason.DriftCorrected, text)
+
+
+def replicas(view: views.View, draft: drafts.Draft) -> drafts.Draft:
+    """Scale each revision to what its role asks for.
+
+    A revision loses its pods only when the status that was *read* says so already: what its pods tell of
+    a failure must be written down first.
+    """
+    was, is_now = _replicas(view, view.snap.status), _replicas(view, draft.status)
+    for name, deployment in sorted(view.snap.deployments.items()):
+        wanted = is_now.get(name, 0)
+        if deployment.meta.deleting or deployment.replicas == wanted:
+            continue
+        if wanted < deployment.replicas and was.get(name, 0) > wanted:
+            draft = draft.with_wake(0.0)
+            continue
+        draft = draft.with_actions(_scaled(deployment, wanted))
+    return draft
+
+
+def _scaled(deployment: observed.Deployment, wanted: int) -> actions.Patch:
+    body = {"spec": {"replicas": wanted}}
+    return actions.Patch(kind="Deployment", name=deployment.meta.name, uid=deployment.meta.uid, body=body)
+
+
+def _replicas(view: views.View, state: status.Status) -> dict[str, int]:
+    """Replicas by revision; those that are not here get none."""
+    active, candidate, previous = state.active_revision, state.candidate_revision, state.previous_revision
+    wanted: dict[str, int] = {}
+    if active is not None:
+        wanted[active.name] = view.spec.replicas
+    if candidate is not None and candidate.step is not reasons.Step.Validating:
+        wanted[candidate.name] = view.spec.replicas
+    if previous is not None and active is not None and active.bake_until is not None:
+        wanted[previous.name] = view.spec.replicas
+    return wanted
+
+
+def history(view: views.View, draft: drafts.Draft) -> drafts.Draft:
+    """Delete the oldest idle revisions beyond `rollout.revisionHistoryLimit`, with their ConfigMaps."""
+    needed = {
+        r.name
+        for r in (
+            draft.status.active_revision,
+            draft.status.candidate_revision,
+            draft.status.previous_revision,
+        )
+        if r is not None
+    } | {view.wanted}
+    idle = [d for name, d in view.snap.deployments.items() if name not in needed and d.replicas == 0]
+    newest = sorted(idle, key=lambda d: (d.created_at or view.now, d.meta.name), reverse=True)
+    for deployment in newest[view.spec.rollout.revision_history_limit :]:
+        draft = draft.with_actions(
+            actions.Delete(kind="Deployment", name=deployment.meta.name, uid=deployment.meta.uid)
+        )
+        for name in (deployment.meta.name, workloads.pin_name(deployment.meta.name)):
+            config_map = view.snap.config_maps.get(name)
+            if config_map is not None:
+                draft = draft.with_actions(
+                    actions.Delete(kind="ConfigMap", name=name, uid=config_map.meta.uid)
+                )
+    return draft

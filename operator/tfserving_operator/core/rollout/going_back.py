@@ -1,0 +1,124 @@
+"""After the bake: repeated kills or failed tests take one step back to the last revision that passed."""
+
+from datetime import datetime, timedelta
+
+from tfserving_operator.api import constants, reasons, status
+from tfserving_operator.core import actions, conditions, health, quantities
+from tfserving_operator.core.rollout import drafts, killing, promoting, views
+
+FAILURES_TO_STEP_BACK = 2
+"""Of repeated tests, in a row."""
+
+
+def record_kills(view: views.View, draft: drafts.Draft) -> drafts.Draft:
+    """Remember the kills of the active revision: a pod shows only its last one."""
+    active = draft.status.active_revision
+    if active is None:
+        return draft
+    return killing.with_kills(
+        view, draft, active.name, health.memory_kills(view.snap.pods.get(active.name, ()))
+    )
+
+
+def step_back(view: views.View, draft: drafts.Draft) -> drafts.Draft:
+    """Start the last revision with a recorded pass, at most once per spec generation or retry token."""
+    active, candidate = draft.status.active_revision, draft.status.candidate_revision
+    if active is None or active.bake_until is not None or candidate is not None:
+        return draft
+    failure = _failure(view, draft, active)
+    if failure is None or view.step_back(draft.status) is not None:
+        return draft
+    reason, message = failure
+    goal = _goal(view, draft, active, is_memory=reason == reasons.Reason.OOMKilled)
+    if goal is None:
+        return promoting.with_no_healthy_revision(view, draft, message)
+    text = f"version {active.version} fails ({reason}: {message}); going back to version {goal.version}"
+    return draft.with_status(
+        candidate_revision=status.Candidate(
+            name=goal.name,
+            version=goal.version,
+            model_digest=view.pin_annotation(goal.name, constants.ANNOTATION_MODEL_DIGEST) or None,
+            step=reasons.Step.Starting,
+            since=view.now,
+            purpose=reasons.Purpose.Rollback,
+        ),
+        step_back=status.StepBack(
+            reason=reason,
+            message=conditions.cut(message),
+            generation=view.snap.owner.generation,
+            retry_token=view.spec.rollout.retry_token,
+            from_revision=active.name,
+            to_revision=goal.name,
+            time=view.now,
+        ),
+    ).with_event(actions.EventType.Warning, reasons.Reason(reason), text)
+
+
+def _failure(view: views.View, draft: drafts.Draft, active: status.Revision) -> tuple[str, str] | None:
+    """Why the active revision should go: the reason and its sentence, or None."""
+    resources, smoke = draft.status.resources, draft.status.smoke
+    horizon = view.now - timedelta(seconds=view.spec.rollout.oom.window_seconds)
+    if resources is not None:
+        kills = [
+            k for k in resources.recent_ooms if k.revision == active.name and _counts(k.time, horizon, active)
+        ]
+        if len(kills) >= view.spec.rollout.oom.max_kills:
+            advice = resources.recommended_memory_limit
+            text = f"{len(kills)} kills for memory within {view.spec.rollout.oom.window_seconds} s"
+            return (
+                reasons.Reason.OOMKilled,
+                f"{text}; set resources.limits.memory to {advice}" if advice else text,
+            )
+    if (
+        smoke is not None
+        and smoke.revision == active.name
+        and smoke.consecutive_failures >= FAILURES_TO_STEP_BACK
+    ):
+        return smoke.cause or reasons.Reason.PredictionFailed, smoke.message
+    return None
+
+
+def _counts(time: datetime, horizon: datetime, active: status.Revision) -> bool:
+    return time >= horizon and time >= active.since.replace(microsecond=0)
+
+
+def _goal(
+    view: views.View, draft: drafts.Draft, active: status.Revision, *, is_memory: bool
+) -> status.Revision | None:
+    """The last revision that passed, is not quarantined, and for a kill has more room; None when there is none."""
+    rejected = {r.name for r in draft.status.rejected_revisions}
+    for name in _passed_newest_first(view, draft):
+        deployment = view.snap.deployments[name]
+        if name == active.name or name in rejected:
+            continue
+        if is_memory and not _has_more_room(view, name, active.name):
+            continue
+        return status.Revision(name=name, version=deployment.version, since=view.now)
+    return None
+
+
+def _passed_newest_first(view: views.View, draft: drafts.Draft) -> list[str]:
+    previous = draft.status.previous_revision
+    passed = [d for name, d in view.snap.deployments.items() if view.pin(name) is not None]
+    newest = sorted(passed, key=lambda d: (d.created_at or view.now, d.meta.revision), reverse=True)
+    names = [d.meta.revision for d in newest]
+    if previous is not None and previous.name in names:
+        names = [previous.name, *(n for n in names if n != previous.name)]
+    return names
+
+
+def _has_more_room(view: views.View, goal: str, active: str) -> bool:
+    """Whether going back helps against kills: a higher limit, or a smaller model under no lower one."""
+    return _limit(view, goal) > _limit(view, active) or (
+        _limit(view, goal) == _limit(view, active) and _model_bytes(view, goal) < _model_bytes(view, active)
+    )
+
+
+def _limit(view: views.View, revision: str) -> int:
+    text = view.snap.deployments[revision].memory_limit if revision in view.snap.deployments else ""
+    return int(quantities.parse_quantity(text)) if text else 0
+
+
+def _model_bytes(view: views.View, revision: str) -> int:
+    text = view.pin_annotation(revision, constants.ANNOTATION_MODEL_BYTES)
+    return int(text) if text.isdecimal() else 0

@@ -1,0 +1,141 @@
+"""From a name to Ready pods: Validating and Starting."""
+
+from datetime import datetime, timedelta
+
+from tfserving_operator.api import reasons
+from tfserving_operator.core import actions, health, sources, workloads
+from tfserving_operator.core.rollout import drafts, killing, promoting, views
+
+READ_WRITE_ONCE = "ReadWriteOnce"
+READ_WRITE_ONCE_POD = "ReadWriteOncePod"
+
+
+def start(view: views.View, draft: drafts.Draft) -> drafts.Draft:
+    """Let a new candidate start when nothing speaks against it."""
+    candidate = draft.status.candidate_revision
+    if candidate is None or candidate.step is not reasons.Step.Validating:
+        return draft
+    hold = _gate(view)
+    if hold is not None:
+        return draft.with_hold(hold)
+    text = f"revision {candidate.name} (version {candidate.version}) is starting"
+    return draft.with_step(reasons.Step.Starting, view.now).with_event(
+        actions.EventType.Normal, reasons.Reason.RevisionStarting, text
+    )
+
+
+def _gate(view: views.View) -> drafts.Hold | None:
+    if view.spec.rollout.paused:
+        return drafts.Hold(reason=reasons.Reason.Paused, message="spec.rollout.paused holds the start")
+    if view.spec.replicas == 0:
+        return drafts.Hold(
+            reason=reasons.Reason.ScaledToZero, message="spec.replicas is 0: nothing can be tested"
+        )
+    claim, name = view.snap.claim, sources.parse(view.spec.model.uri).claim
+    if claim is None:
+        text = f"spec.model.uri: PersistentVolumeClaim {name} is not in namespace {view.snap.owner.namespace}"
+        return drafts.Hold(reason=reasons.Reason.ClaimMissing, message=text)
+    if READ_WRITE_ONCE_POD in claim.access_modes:
+        text = (
+            f"spec.model.uri: PersistentVolumeClaim {name} is ReadWriteOncePod, which a revision and the next one "
+            "cannot share; use ReadOnlyMany, ReadWriteMany or ReadWriteOnce"
+        )
+        return drafts.Hold(reason=reasons.Reason.ClaimAccessMode, message=text, needs_person=True)
+    return None
+
+
+def ensure_objects(view: views.View, draft: drafts.Draft) -> drafts.Draft:
+    """Ask for the objects of the wanted revision that are not there; level-based, so that a crash loses none."""
+    candidate, active = draft.status.candidate_revision, draft.status.active_revision
+    is_candidate = candidate is not None and candidate.name == view.wanted
+    if is_candidate and candidate is not None and candidate.step is reasons.Step.Validating:
+        return draft
+    if not is_candidate and (active is None or active.name != view.wanted):
+        return draft
+    if view.violations:
+        return draft
+    hold = _refused(view)
+    if hold is not None:
+        return draft.with_hold(hold)
+    owner, spec, snap = view.snap.owner, view.spec, view.snap
+    if snap.service is None:
+        serving = active.name if active is not None else None
+        draft = draft.with_actions(
+            actions.Create(manifest=workloads.build_service(owner=owner, spec=spec, active_revision=serving))
+        )
+    if view.wanted not in snap.config_maps:
+        manifest = workloads.build_config_map(owner=owner, spec=spec, revision=view.wanted)
+        draft = draft.with_actions(actions.Create(manifest=manifest))
+    if view.wanted not in snap.deployments:
+        modes = snap.claim.access_modes if snap.claim is not None else ()
+        manifest = workloads.build_deployment(
+            owner=owner,
+            spec=spec,
+            policy=snap.policy,
+            revision=view.wanted,
+            replicas=spec.replicas,
+            colocate=modes == (READ_WRITE_ONCE,),
+        )
+        draft = draft.with_actions(actions.Create(manifest=manifest))
+    return draft
+
+
+def _refused(view: views.View) -> drafts.Hold | None:
+    ours = {view.wanted, view.snap.owner.name}
+    for refusal in view.snap.refusals:
+        if refusal.name not in ours:
+            continue
+        if refusal.name_taken:
+            text = (
+                f"{refusal.kind} {refusal.name} is there and is not ours; rename it or the ModelDeployment "
+                "(nothing of it was changed)"
+            )
+            return drafts.Hold(reason=reasons.Reason.NameTaken, message=text, needs_person=True)
+        problem = health.refused(f"{refusal.kind} {refusal.name}: {refusal.message}")
+        return drafts.Hold(reason=problem.reason, message=problem.message)
+    return None
+
+
+def watch(view: views.View, draft: drafts.Draft) -> drafts.Draft:
+    """See the candidate's pods become Ready, or why they do not."""
+    candidate = draft.status.candidate_revision
+    if candidate is None or candidate.step not in {reasons.Step.Starting, reasons.Step.Testing}:
+        return draft
+    problem = next(iter(view.problems(candidate.name)), None)
+    if problem is not None and problem.about_model:
+        draft, message = killing.noted(view, draft, candidate.name, problem)
+        return promoting.with_rejected(view, draft, reason=problem.reason, message=message)
+    ready = view.ready_pods(candidate.name)
+    if candidate.step is reasons.Step.Starting:
+        if ready and len(ready) >= view.spec.replicas:
+            report = health.inspection_of(ready)
+            digest = report.digest if report is not None else None
+            return draft.with_step(reasons.Step.Testing, view.now, model_digest=digest)
+        if view.spec.replicas == 0:
+            text = "spec.replicas is 0: nothing can be tested"
+            return draft.with_hold(drafts.Hold(reason=reasons.Reason.ScaledToZero, message=text))
+        if problem is not None:
+            draft = draft.with_hold(drafts.Hold(reason=problem.reason, message=problem.message))
+        return draft.with_wake(_until_deadline(view, draft))
+    if len(ready) < view.spec.replicas or not ready:
+        reason = problem.reason if problem is not None else reasons.Reason.RevisionTesting
+        message = (
+            problem.message if problem is not None else f"{len(ready)} of {view.spec.replicas} pods are Ready"
+        )
+        draft = draft.with_hold(drafts.Hold(reason=reason, message=message))
+    return draft.with_wake(_until_deadline(view, draft))
+
+
+def _until_deadline(view: views.View, draft: drafts.Draft) -> float:
+    """Seconds until the step's deadline; a long time once it is past, as nothing happens by itself then."""
+    candidate = draft.status.candidate_revision
+    assert candidate is not None
+    left = (deadline(view, draft) - view.now).total_seconds()
+    return left + 0.1 if left > 0 else 60.0
+
+
+def deadline(view: views.View, draft: drafts.Draft) -> datetime:
+    """When the candidate's step is late."""
+    candidate = draft.status.candidate_revision
+    assert candidate is not None
+    return candidate.since + timedelta(seconds=view.spec.rollout.progress_deadline_seconds)

@@ -1,0 +1,86 @@
+"""What the policies read of a snapshot, under the names that they use."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tfserving_operator.api import constants, status, types
+from tfserving_operator.core import health, observed, revisions, snapshot, validation, workloads
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class View:
+    """A snapshot whose spec could be read, the time, and what follows from both."""
+
+    snap: snapshot.Snapshot
+    spec: types.Spec
+    now: datetime
+    wanted: str
+    """Name of the revision that the spec asks for."""
+    input_digest: str
+    """Of what the spec says of the smoke input."""
+    violations: tuple[validation.Violation, ...]
+
+    @property
+    def model_name(self) -> str:
+        """NAME of /v1/models/NAME."""
+        return self.spec.model.name or self.snap.owner.name
+
+    def is_spec_new(self) -> bool:
+        """Whether this generation of the spec is seen for the first time."""
+        return self.snap.status.observed_generation != self.snap.owner.generation
+
+    def pods(self, revision: str) -> tuple[observed.Pod, ...]:
+        """The revision's pods, but for those on their way out."""
+        return tuple(p for p in self.snap.pods.get(revision, ()) if health.is_live(p))
+
+    def ready_pods(self, revision: str) -> tuple[observed.Pod, ...]:
+        """The revision's pods that are Ready."""
+        return tuple(p for p in self.pods(revision) if p.ready and p.ip)
+
+    def problems(self, revision: str) -> tuple[health.Problem, ...]:
+        """What is wrong with the revision, evidence about the model first."""
+        return health.problems(self.snap.deployments.get(revision), self.snap.pods.get(revision, ()))
+
+    def pin(self, revision: str) -> observed.ConfigMap | None:
+        """The recorded pass of a revision, or None."""
+        return self.snap.config_maps.get(workloads.pin_name(revision))
+
+    def pin_annotation(self, revision: str, key: str) -> str:
+        """An annotation of the recorded pass, or ""."""
+        pin = self.pin(revision)
+        return dict(pin.annotations).get(key, "") if pin is not None else ""
+
+    def service_names(self) -> str:
+        """The revision that the Service was last flipped to by us, or ""."""
+        service = self.snap.service
+        return dict(service.annotations).get(constants.ANNOTATION_ACTIVE_REVISION, "") if service else ""
+
+    def quarantined(self, revision: str, state: status.Status) -> status.Rejection | None:
+        """The rejection that still keeps a revision from being tried, or None."""
+        for rejection in state.rejected_revisions:
+            if (
+                rejection.name == revision
+                and rejection.smoke_digest == self.input_digest
+                and rejection.retry_token == self.spec.rollout.retry_token
+            ):
+                return rejection
+        return None
+
+    def step_back(self, state: status.Status) -> status.StepBack | None:
+        """The step back that was already used for this generation and retry token, or None."""
+        used = state.step_back
+        if used is None or used.retry_token != self.spec.rollout.retry_token:
+            return None
+        return used if used.generation == self.snap.owner.generation else None
+
+
+def build(snap: snapshot.Snapshot, spec: types.Spec, now: datetime) -> View:
+    """The view of a snapshot."""
+    return View(
+        snap=snap,
+        spec=spec,
+        now=now,
+        wanted=revisions.name_of(snap.owner.name, spec),
+        input_digest=revisions.smoke_digest(spec, snap.cases_versions),
+        violations=validation.validate(spec, owner_name=snap.owner.name, policy=snap.policy),
+    )
