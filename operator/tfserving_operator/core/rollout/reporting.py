@@ -79,8 +79,8 @@ def unreadable(snap: snapshot.Snapshot, draft: drafts.Draft, now: datetime) -> a
 def _decision(draft: drafts.Draft) -> actions.Decision:
     return actions.Decision(
         status=draft.status,
-        actions=draft.actions,
-        events=draft.events,
+        actions=draft.planned,
+        events=draft.told,
         requeue_after_seconds=draft.wake_seconds,
     )
 
