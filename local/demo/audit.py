@@ -2,7 +2,7 @@
 
 import collections
 import dataclasses
-import datetime
+import datetime as dt
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def parse(line: bytes) -> Entry:
 
 
 def _unix(text: str) -> float:
-    return datetime.datetime.fromisoformat(text).timestamp()
+    return dt.datetime.fromisoformat(text).timestamp()
 
 
 def count(
