@@ -12,7 +12,8 @@ The modules, from the bottom up::
     savedmodel                one loaded model version and its signatures
     flags configs             the command line; text-proto files
     sources manager           which versions should be loaded; which are, and in what state
-    jsoninput jsonoutput      the REST encoding of tensors
+    jsondocs jsonarrays       JSON as RapidJSON reads and quotes it; arrays from it
+    jsoninput jsonoutput      the REST encoding of predict requests and their answers
     metadata rest web         answers to requests; the HTTP server
     server                    the process
 

@@ -9,9 +9,9 @@ import ctypes
 import hashlib  # noqa: F401
 import hmac  # noqa: F401
 import ssl  # noqa: F401
-from typing import Any, Final
+from typing import Any, Final, Self
 
-import numpy.random  # noqa: F401, ICN001
+import numpy.random  # noqa: F401
 
 from local.modelserver import errors, protos
 
@@ -115,7 +115,7 @@ class Status:
 
     __slots__ = ("pointer",)
 
-    def __enter__(self) -> "Status":
+    def __enter__(self) -> Self:
         self.pointer = call("TF_NewStatus")
         return self
 

@@ -62,7 +62,9 @@ class Model:
 def read_models(given: flags.Flags) -> tuple[Model, ...]:
     """Return the models of a command line."""
     if given.model_config_file:
-        return _models(_parse_file(given.model_config_file, protos.model_server_config_pb2.ModelServerConfig()))
+        return _models(
+            _parse_file(given.model_config_file, protos.model_server_config_pb2.ModelServerConfig())
+        )
     if not given.model_base_path:
         raise errors.invalid_argument(
             "Both server_options.model_base_path and server_options.model_config_file are empty!"
@@ -98,9 +100,13 @@ def _models(config: Any) -> tuple[Model, ...]:
                 f" ModelServerConfig::model_platform: {listed.name}"
             )
         if listed.model_platform not in {PLATFORM, ""}:
-            raise errors.invalid_argument(f"No platform config found for model platform: {listed.model_platform}")
+            raise errors.invalid_argument(
+                f"No platform config found for model platform: {listed.model_platform}"
+            )
         if listed.name in models:
-            raise errors.invalid_argument(f"Illegal to list model {listed.name} multiple times in config list")
+            raise errors.invalid_argument(
+                f"Illegal to list model {listed.name} multiple times in config list"
+            )
         model = Model(
             name=listed.name,
             base_path=listed.base_path,

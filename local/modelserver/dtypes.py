@@ -56,4 +56,8 @@ NUMPY: Final[dict[DType, np.dtype[np.generic]]] = {
 
 def dtype_name(number: int) -> str:
     """Return the name that TensorFlow's own messages give to an element type."""
-    return DType(number).name.lower() if number in DType.__members__.values() else f"unknown dtype enum ({number})"
+    return (
+        DType(number).name.lower()
+        if number in DType.__members__.values()
+        else f"unknown dtype enum ({number})"
+    )

@@ -87,7 +87,9 @@ _INT64_FLAGS: Final = frozenset(
     }
 )
 _INTEGER: Final = re.compile(r"\s*[+-]?\d+", re.ASCII)
-_FLOAT: Final = re.compile(r"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf(inity)?|nan)", re.ASCII | re.I)
+_FLOAT: Final = re.compile(
+    r"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf(inity)?|nan)", re.ASCII | re.IGNORECASE
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,7 +141,11 @@ def parse(arguments: Sequence[str]) -> Parsed:
             continue
         value = _value(kind, text if has_value else "true")
         if value is None:
-            logs.log("command_line_flags.cc", f"Couldn't interpret value {text} for flag {name}.", severity=logs.Severity.ERROR)
+            logs.log(
+                "command_line_flags.cc",
+                f"Couldn't interpret value {text} for flag {name}.",
+                severity=logs.Severity.ERROR,
+            )
             is_valid = False
             continue
         values[name] = value

@@ -38,7 +38,9 @@ def decimal_text(value: float, *, is_single: bool) -> str:
 
 def _decimals(array: np.ndarray[Any, Any]) -> list[str]:
     values = array.ravel().tolist()
-    texts = ("%.6g " * len(values) % tuple(values)).split()  # one call, several times faster than one for each
+    texts = (
+        "%.6g " * len(values) % tuple(values)
+    ).split()  # one call, several times faster than one for each
     with np.errstate(over="ignore"):
         read_back = np.array(list(map(float, texts)), dtype=np.float64).astype(array.dtype)
     digits = 9 if array.dtype == np.float32 else 17
@@ -81,7 +83,10 @@ def row_body(outputs: Mapping[str, tensors.Tensor]) -> bytes:
             [f"{_INDENT * 3}{quote(name)}: {item}" for item in _items(name, tensor, depth=3)]
             for name, tensor in outputs.items()
         ]
-        objects = [f"\n{_INDENT * 2}{{\n" + ",\n".join(row) + f"\n{_INDENT * 2}}}" for row in zip(*columns, strict=True)]
+        objects = [
+            f"\n{_INDENT * 2}{{\n" + ",\n".join(row) + f"\n{_INDENT * 2}}}"
+            for row in zip(*columns, strict=True)
+        ]
         inner = ",".join(objects) + (f"\n{_INDENT}" if objects else "")
     return encode(f'{{\n{_INDENT}"predictions": [{inner}]\n}}')
 
@@ -127,7 +132,8 @@ def _whole(name: str, tensor: tensors.Tensor, *, depth: int) -> str:
     for axis in range(len(shape) - 1, -1, -1):
         outer, inner = f"\n{_INDENT * (depth + axis)}", f"\n{_INDENT * (depth + axis + 1)}"
         texts = [
-            f"[{inner}{f',{inner}'.join(group)}{outer}]" if group else "[]" for group in _groups(texts, shape, axis)
+            f"[{inner}{f',{inner}'.join(group)}{outer}]" if group else "[]"
+            for group in _groups(texts, shape, axis)
         ]
     return texts[0]
 

@@ -48,7 +48,9 @@ class Version:
     leases: int = 0
     is_aspired: bool = True
 
-    def __str__(self) -> str:
+    @property
+    def label(self) -> str:
+        """The version as log lines and messages name it."""
         return f"{{name: {self.name} version: {self.number}}}"
 
 
@@ -108,7 +110,7 @@ class Servables:
         unavailable = [version for version in failed if version is not None]
         if unavailable:
             listed = "".join(
-                f"{{{version} due to error: {version.error.status_text if version.error else ''}}}, "
+                f"{{{version.label} due to error: {version.error.status_text if version.error else ''}}}, "
                 for version in unavailable
             )
             raise errors.ServingError(
@@ -122,7 +124,10 @@ class Servables:
 
     def _is_settled(self) -> bool:
         return all(
-            any(version.state in {State.AVAILABLE, State.END} for version in self._versions[model.name].values())
+            any(
+                version.state in {State.AVAILABLE, State.END}
+                for version in self._versions[model.name].values()
+            )
             for model in self._models
         )
 
@@ -178,8 +183,8 @@ class Servables:
         self._changed.notify_all()
 
     def _load(self, version: Version) -> None:
-        logs.log(_WHERE, f"Approving load for servable version {version}")
-        logs.log(_WHERE, f"Loading servable version {version}")
+        logs.log(_WHERE, f"Approving load for servable version {version.label}")
+        logs.log(_WHERE, f"Loading servable version {version.label}")
         retries_left = self._settings.max_retries
         while True:
             try:
@@ -187,7 +192,7 @@ class Servables:
                 break
             except errors.ServingError as error:
                 failure = error
-            logs.log("util/retrier.cc", f"Loading servable: {version} failed: {failure.status_text}")
+            logs.log("util/retrier.cc", f"Loading servable: {version.label} failed: {failure.status_text}")
             with self._changed:
                 if retries_left <= 0 or not version.is_aspired:
                     self._set_state(version, State.END, failure)
@@ -195,25 +200,27 @@ class Servables:
                     return
                 retries_left -= 1
                 self._changed.wait_for(lambda: not version.is_aspired, self._settings.retry_interval_seconds)
-        logs.log(_WHERE, f"Successfully loaded servable version {version}")
+        logs.log(_WHERE, f"Successfully loaded servable version {version.label}")
         with self._changed:
             version.model = model
             self._set_state(version, State.AVAILABLE)
             self._advance(version.name)
 
     def _unload(self, version: Version) -> None:
-        logs.log(_WHERE, f"Quiescing servable version {version}")
+        logs.log(_WHERE, f"Quiescing servable version {version.label}")
         with self._changed:
             model, version.model = version.model, None
             self._changed.wait_for(lambda: version.leases == 0)
         if model is not None:
             model.close()
-        logs.log(_WHERE, f"Done unloading servable version {version}")
+        logs.log(_WHERE, f"Done unloading servable version {version.label}")
         with self._changed:
             self._set_state(version, State.END)
 
     @contextlib.contextmanager
-    def lease(self, name: str, number: int | None, label: str | None = None) -> Iterator[tuple[Version, savedmodel.SavedModel]]:
+    def lease(
+        self, name: str, number: int | None, label: str | None = None
+    ) -> Iterator[tuple[Version, savedmodel.SavedModel]]:
         """Hold a version in memory for one request; without a number, the highest that is available."""
         if label is not None:
             number = self._labelled(name, label)

@@ -1,12 +1,10 @@
 """The answers about models: their states and their signatures, as JSON."""
 
-from typing import Any, Final
+from typing import Any
 
 from google.protobuf import json_format
 
 from local.modelserver import errors, manager, protos
-
-_JSON_OPTIONS: Final = {"always_print_fields_with_no_presence": True, "preserving_proto_field_name": True, "indent": 1}
 
 
 def status_body(servables: manager.Servables, name: str, number: int | None) -> bytes:
@@ -35,5 +33,7 @@ def metadata_body(servables: manager.Servables, name: str, number: int | None, l
 
 
 def _json(message: Any) -> str:
-    text: str = json_format.MessageToJson(message, **_JSON_OPTIONS)
+    text: str = json_format.MessageToJson(
+        message, always_print_fields_with_no_presence=True, preserving_proto_field_name=True, indent=1
+    )
     return text

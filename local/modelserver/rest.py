@@ -7,10 +7,13 @@ from typing import Final
 
 from local.modelserver import errors, jsondocs, jsoninput, jsonoutput, manager, metadata
 
-_TARGET: Final = r"/v1/models/([^/:]+)(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?:(classify|regress|predict)"
+_TARGET: Final = (
+    r"/v1/models/([^/:]+)(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?:(classify|regress|predict)"
+)
 _PREDICTION: Final = re.compile(_TARGET, re.IGNORECASE | re.ASCII)
 _STATUS: Final = re.compile(
-    r"/v1/models(?:/([^/:]+))?(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?(?:/(metadata))?", re.IGNORECASE | re.ASCII
+    r"/v1/models(?:/([^/:]+))?(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?(?:/(metadata))?",
+    re.IGNORECASE | re.ASCII,
 )
 _API: Final = re.compile(r"/v1/.*", re.IGNORECASE)
 _INT64_MAX: Final = (1 << 63) - 1
@@ -30,9 +33,7 @@ class Response:
 NOT_FOUND: Final = Response(
     status=404,
     content_type="text/html",
-    body=(
-        b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
-    ),
+    body=(b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"),
 )
 """The answer to every path outside of the API, which the HTTP library of the original writes."""
 
@@ -118,14 +119,20 @@ class Api:
             signature = model.signature(signature_name)
             if signature is None:
                 wanted = signature_name or "serving_default"
-                raise errors.invalid_argument(f'Serving signature name: "{wanted}" not found in signature def')
+                raise errors.invalid_argument(
+                    f'Serving signature name: "{wanted}" not found in signature def'
+                )
             if not signature.inputs:
                 raise errors.invalid_argument(
                     f"Failed to get input map for signature: {signature_name or 'DEFAULT'}"
                 )
             layout, inputs = jsoninput.read_tensors(document, signature)
             outputs = model.predict(signature, inputs)
-        return jsonoutput.row_body(outputs) if layout is jsoninput.Format.ROW else jsonoutput.column_body(outputs)
+        return (
+            jsonoutput.row_body(outputs)
+            if layout is jsoninput.Format.ROW
+            else jsonoutput.column_body(outputs)
+        )
 
 
 def error_response(error: errors.ServingError) -> Response:

@@ -30,7 +30,8 @@ class SessionSettings:
     def serialized_config(self) -> bytes:
         """Return the ``ConfigProto`` of a new session."""
         config = protos.config_pb2.ConfigProto(
-            intra_op_parallelism_threads=self.intra_op_threads, inter_op_parallelism_threads=self.inter_op_threads
+            intra_op_parallelism_threads=self.intra_op_threads,
+            inter_op_parallelism_threads=self.inter_op_threads,
         )
         return bytes(config.SerializeToString())
 

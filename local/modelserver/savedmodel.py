@@ -58,7 +58,9 @@ class SavedModel:
         """Return a signature by name; the empty name is the default one's."""
         return self._signatures.get(name or DEFAULT_SIGNATURE)
 
-    def predict(self, signature: Signature, inputs: Mapping[str, tensors.Tensor]) -> dict[str, tensors.Tensor]:
+    def predict(
+        self, signature: Signature, inputs: Mapping[str, tensors.Tensor]
+    ) -> dict[str, tensors.Tensor]:
         """Run a signature on tensors by the names of its inputs."""
         feeds = {signature.inputs[name].tensor_name: tensor for name, tensor in inputs.items()}
         fetches = [info.tensor_name for info in signature.outputs.values()]

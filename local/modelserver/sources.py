@@ -1,6 +1,6 @@
 """Which versions of a model its base path offers and its policy wants."""
 
-import os
+import pathlib
 import re
 from typing import Final
 
@@ -20,7 +20,7 @@ def find_versions(model: configs.Model) -> dict[int, str]:
         The base path cannot be read.
     """
     try:
-        children = sorted(os.listdir(model.base_path))
+        children = sorted(child.name for child in pathlib.Path(model.base_path).iterdir())
     except OSError as error:
         raise errors.not_found(
             f"Could not find base path {model.base_path} for servable {model.name} with error"

@@ -1,10 +1,10 @@
 """The HTTP server: uvicorn in front, a pool of threads behind."""
 
 import asyncio
-import contextlib
 import socket
+import threading
 import zlib
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent import futures
 from typing import Any, Final
 
@@ -16,14 +16,6 @@ _Message = MutableMapping[str, Any]
 _NEVER_SECONDS: Final = 365 * 24 * 3600
 """The original never ends an idle connection by itself."""
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves signals alone: the original has no handlers, so SIGTERM ends it at once."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class App:
@@ -74,7 +66,9 @@ class App:
             return rest.Response(status=400, body=b"")
         if scope["method"] == "GET":
             return self._api.answer(call, b"")
-        is_gzip = any(name == b"content-encoding" and b"gzip" in value.lower() for name, value in scope["headers"])
+        is_gzip = any(
+            name == b"content-encoding" and b"gzip" in value.lower() for name, value in scope["headers"]
+        )
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, call, body, is_gzip)
 
     def _answer(self, call: rest.Call, body: bytes, is_gzip: bool) -> rest.Response:  # noqa: FBT001
@@ -109,12 +103,15 @@ def bind(port: int) -> socket.socket:
     # Named, because asyncio turns Nagle's algorithm off only where it sees that the protocol is TCP.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("0.0.0.0", port))  # noqa: S104 - a server's port
+    listener.bind(("0.0.0.0", port))
     return listener
 
 
 def serve(app: App, listener: socket.socket) -> None:
-    """Answer requests for ever."""
+    """Answer requests for ever, on a thread of its own.
+
+    Outside of the main thread uvicorn leaves signals alone: the original has no handlers, so SIGTERM ends it at once.
+    """
     config = uvicorn.Config(
         app=app,
         http="httptools",
@@ -128,4 +125,5 @@ def serve(app: App, listener: socket.socket) -> None:
         proxy_headers=False,
         timeout_keep_alive=_NEVER_SECONDS,
     )
-    _Server(config).run(sockets=[listener])
+    server = uvicorn.Server(config)
+    threading.Thread(target=server.run, args=([listener],), name="http", daemon=True).start()
