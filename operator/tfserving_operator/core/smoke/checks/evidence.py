@@ -83,26 +83,34 @@ def setting(checks: Mapping[str, Any], name: str) -> Setting:
 
 def passed(name: str, message: str = "", evidence: str = "") -> plans.CheckResult:
     """Nothing speaks against the model."""
-    return _result(name, reasons.Verdict.Pass, "", "", message, evidence)
+    return _result(name=name, verdict=reasons.Verdict.Pass, message=message, evidence=evidence)
 
 
 def failed(name: str, reason: str, message: str, *, cause: str = "", evidence: str = "") -> plans.CheckResult:
     """The answers are evidence against the model."""
-    return _result(name, reasons.Verdict.Fail, reason, cause, message, evidence)
+    verdict = reasons.Verdict.Fail
+    return _result(name=name, verdict=verdict, reason=reason, cause=cause, message=message, evidence=evidence)
 
 
 def inconclusive(name: str, message: str, evidence: str = "") -> plans.CheckResult:
     """The answers cannot decide."""
-    return _result(name, reasons.Verdict.Inconclusive, reasons.Reason.Inconclusive, "", message, evidence)
+    verdict, reason = reasons.Verdict.Inconclusive, reasons.Reason.Inconclusive
+    return _result(name=name, verdict=verdict, reason=reason, message=message, evidence=evidence)
 
 
 def not_run(name: str, reason: plans.NoVerdict, message: str) -> plans.CheckResult:
     """There are no answers of the model's to judge."""
-    return _result(name, reasons.Verdict.Inconclusive, reason, "", message, "")
+    return _result(name=name, verdict=reasons.Verdict.Inconclusive, reason=reason, message=message)
 
 
 def _result(
-    name: str, verdict: reasons.Verdict, reason: str, cause: str, message: str, evidence: str
+    *,
+    name: str,
+    verdict: reasons.Verdict,
+    reason: str = "",
+    cause: str = "",
+    message: str = "",
+    evidence: str = "",
 ) -> plans.CheckResult:
     return plans.CheckResult(
         name=name,
