@@ -1,7 +1,5 @@
 """How far answers to different inputs are apart."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -9,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tfserving_operator.core.smoke import answers, cases
+from tfserving_operator.core.smoke import answers, cases, encoding
 
 _ELEMENT_SPREAD: Final = 1e-3
 """An element apart by this much of its own size varies, however small it is beside the others."""
@@ -44,19 +42,21 @@ class Spread:
 def input_keys(case: cases.Case) -> tuple[str, ...]:
     """One key for each row that a case sends; equal rows have equal keys."""
     rows = case.instances if case.instances is not None else _columnar_rows(case.inputs)
-    return tuple(_digest(row) for row in rows)
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+    return tuple(encoding.digest(row) for row in rows)
 
 
 def _columnar_rows(inputs: Any) -> Sequence[Any]:
     columns = inputs if isinstance(inputs, Mapping) else {answers.ONLY_OUTPUT: inputs}
-    lengths = {len(values) if isinstance(values, list | tuple) else 0 for values in columns.values()}
+    lengths = {_length(values) for values in columns.values()}
     if len(lengths) != 1 or 0 in lengths:
         return [inputs]  # no common batch axis: the whole case counts as one row
     return [{name: values[i] for name, values in columns.items()} for i in range(lengths.pop())]
+
+
+def _length(values: Any) -> int:
+    if isinstance(values, np.ndarray):
+        return int(values.shape[0]) if values.ndim else 0
+    return len(values) if isinstance(values, list | tuple) else 0
 
 
 def by_input(sent: Sequence[cases.Case], found: Mapping[str, answers.Answer]) -> dict[str, dict[str, Row]]:

@@ -1,0 +1,129 @@
+"""The verdict of a smoke test, from what was recorded."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from tfserving_operator.api import reasons
+from tfserving_operator.core.smoke import cases, plans, probes, recordings
+from tfserving_operator.core.smoke.checks import (
+    distinct_outputs,
+    evidence,
+    finite,
+    goldens,
+    predictions,
+    right_version,
+)
+
+Check = Callable[[evidence.Evidence, evidence.Setting], plans.CheckResult]
+
+CHECKS: Final[tuple[tuple[str, Check], ...]] = (
+    (right_version.NAME, right_version.check),
+    (predictions.NAME, predictions.check),
+    (finite.NAME, finite.check),
+    (distinct_outputs.NAME, distinct_outputs.check),
+    (goldens.NAME, goldens.check),
+)
+"""Every check, in the order in which status lists them."""
+
+REASON_ORDER: Final = (
+    reasons.Reason.OOMKilled,
+    reasons.Reason.WrongVersion,
+    reasons.Reason.ServedVersionLost,
+    reasons.Reason.PredictionFailed,
+    reasons.Reason.NonFiniteOutputs,
+    reasons.Reason.IdenticalOutputs,
+    reasons.Reason.GoldenMismatch,
+)
+"""Which failure is named when several checks fail: the earlier one explains the later ones."""
+
+NO_VERDICT_ORDER: Final = (
+    plans.NoVerdict.CasesMissing,
+    plans.NoVerdict.CasesInvalid,
+    plans.NoVerdict.PodUnreachable,
+    plans.NoVerdict.TestCannotRun,
+)
+"""Which is named when there are several reasons why there is no verdict: the user's own first."""
+
+
+def run_checks(found: evidence.Evidence) -> tuple[plans.CheckResult, ...]:
+    """Make every check that is not off."""
+    results = []
+    for name, check in CHECKS:
+        setting = evidence.setting(found.request.checks, name)
+        if setting.mode is not evidence.Mode.Off:
+            results.append(replace(check(found, setting), enforced=setting.mode is evidence.Mode.Enforce))
+    return tuple(results)
+
+
+def plan_probes(
+    request: plans.TestRequest, recording: recordings.Recording
+) -> dict[str, tuple[cases.Case, ...]]:
+    """Plan the changed cases that may tell why the recorded answers fail, by probe; {} where there is nothing to tell."""
+    found = evidence.gather(request, recording)
+    return probes.plan(found, [r for r in run_checks(found) if r.verdict == reasons.Verdict.Fail])
+
+
+def judge(
+    request: plans.TestRequest,
+    resolved: cases.ResolvedCases,
+    recording: recordings.Recording,
+    started_at: datetime,
+    finished_at: datetime,
+) -> plans.TestOutcome:
+    """Judge a recorded test.
+
+    A failure of the model outranks everything: one pod's evidence is not undone by another's silence. Then comes
+    what kept the test from running, then what could not be decided.
+    """
+    found = evidence.gather(request, recording)
+    results = tuple(
+        probes.explain(found, result) if result.verdict == reasons.Verdict.Fail else result
+        for result in run_checks(found)
+    )
+    verdict, reason, told = _verdict(recording, results)
+    out_of_memory = any(result.reason == reasons.Reason.OOMKilled for result in results)
+    return plans.TestOutcome(
+        verdict=verdict,
+        reason=str(reason),
+        cause=told.cause if told else "",
+        message=told.message if told else _summary(request, recording, verdict),
+        checks=results,
+        cases_digest=resolved.digest,
+        pinned_cases=resolved.canonical,
+        started_at=started_at,
+        finished_at=finished_at,
+        out_of_memory=out_of_memory,
+    )
+
+
+def _verdict(
+    recording: recordings.Recording, results: Sequence[plans.CheckResult]
+) -> tuple[reasons.Verdict | None, str, plans.CheckResult | None]:
+    enforced = [result for result in results if result.enforced]
+    failures = [result for result in enforced if result.verdict == reasons.Verdict.Fail]
+    if failures:
+        told = min(failures, key=lambda result: REASON_ORDER.index(reasons.Reason(result.reason)))
+        return reasons.Verdict.Fail, told.reason, told
+    silent = [result for result in enforced if result.reason in NO_VERDICT_ORDER]
+    if silent:
+        told = min(silent, key=lambda result: NO_VERDICT_ORDER.index(plans.NoVerdict(result.reason)))
+        return None, told.reason, told
+    if recording.timed_out:
+        return None, plans.NoVerdict.TestCannotRun, None
+    unsure = [result for result in enforced if result.verdict == reasons.Verdict.Inconclusive]
+    if unsure:
+        return reasons.Verdict.Inconclusive, reasons.Reason.Inconclusive, unsure[0]
+    return reasons.Verdict.Pass, reasons.Reason.Passed, None
+
+
+def _summary(
+    request: plans.TestRequest, recording: recordings.Recording, verdict: reasons.Verdict | None
+) -> str:
+    answered = sum(answer.succeeded for _pod, _case, answer in recording.every_answer())
+    wanted = len(recording.sent) * len(recording.targets)
+    if verdict is None:
+        return f"after {request.timeout_seconds:g} s, {answered} of {wanted} predictions were answered"
+    kind = "made inputs" if recording.made else "cases"
+    return f"{len(recording.sent)} {kind} on {len(recording.targets)} pods: {answered} of {wanted} answered as they should"
