@@ -37,7 +37,7 @@ Family = Callable[[Array], Array]
 class Made:
     """Made cases, or why there are none."""
 
-    cases: tuple[cases.Case, ...] = ()
+    made: tuple[cases.Case, ...] = ()
     problem: str = ""
 
 
@@ -98,7 +98,7 @@ def make(signature: inspection.Signature) -> Made:
     count = min(COUNT, _MAX_VALUES // max(values, 1))
     if count < _MIN_CASES:
         return Made(problem=f"one input holds {values} values, too many to make several: add smoke.cases")
-    return Made(cases=tuple(_case(signature.inputs, shapes, index) for index in range(count)))
+    return Made(made=tuple(_case(signature.inputs, shapes, index) for index in range(count)))
 
 
 def _cannot(tensor: inspection.Tensor) -> str:
