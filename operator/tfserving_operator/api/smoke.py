@@ -1,25 +1,45 @@
 """The smoke test as users write it."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
 
-from tfserving_operator.api.bounds import Int32, Mode, Number, ObjectName, Seconds, SpecModel
+from tfserving_operator.api.bounds import Int32, Int64, Mode, Number, ObjectName, SpecModel
 
-UNTYPED = {"x-kubernetes-preserve-unknown-fields": True}
+UNTYPED: Final[JsonDict] = {"x-kubernetes-preserve-unknown-fields": True}
 
 Tolerance = Annotated[Number, Field(ge=0)]
+
+
+class TopK(SpecModel):
+    """The classes with the highest values, for outputs too wide to be written out."""
+
+    output: Annotated[str, Field(min_length=1, max_length=253)]
+    """Name of the output."""
+    k: Annotated[Int32, Field(ge=1, le=100)]
+    """How many classes are compared."""
+    classes: Annotated[
+        tuple[Annotated[tuple[Annotated[Int64, Field(ge=0)], ...], Field(max_length=100)], ...],
+        Field(min_length=1, max_length=1024),
+    ]
+    """For each row, the k classes, highest first."""
 
 
 class Expectation(SpecModel):
     """What a case's answer must be."""
 
-    outputs: Annotated[
-        dict[str, Any],
-        Field(min_length=1, max_length=64, json_schema_extra={"type": "object", **UNTYPED}),
-    ]
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["outputs"]}, {"required": ["topK"]}]}
+    )
+
+    outputs: (
+        Annotated[dict[str, Any], Field(min_length=1, max_length=64, json_schema_extra=UNTYPED)] | None
+    ) = None
     """By the output's name: the values, batch first, as the predict API answers them."""
+    top_k: TopK | None = None
+    """For wide outputs: which classes come first."""
     rtol: Tolerance = 1e-3
     """Tolerance relative to the expected value. Default 0.001."""
     atol: Tolerance = 1e-5
@@ -129,6 +149,3 @@ class Smoke(SpecModel):
     """The active revision is tested again this often; 0: never. Default 600."""
     on_inconclusive: OnInconclusive = OnInconclusive.Hold
     """What happens when the answers cannot decide. Default Hold."""
-
-
-__all__ = ["Seconds", "Smoke"]

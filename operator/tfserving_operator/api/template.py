@@ -8,9 +8,7 @@ from pydantic import Field
 from tfserving_operator.api.bounds import (
     Annotations,
     Int64,
-    LabelKey,
     Labels,
-    LabelValue,
     ObjectName,
     SpecModel,
 )
@@ -129,6 +127,3 @@ class PodTemplate(SpecModel):
     """Further labels and annotations."""
     spec: PodSpec = PodSpec()
     """Where and as whom the pods run."""
-
-
-__all__ = ["LabelKey", "LabelValue", "PodTemplate"]

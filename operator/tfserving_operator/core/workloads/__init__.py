@@ -2,12 +2,13 @@
 
 from tfserving_operator.core.workloads.configmaps import build_config_map, build_pin
 from tfserving_operator.core.workloads.deployments import build_deployment
+from tfserving_operator.core.workloads.flags import OWNED as OWNED_FLAGS
 from tfserving_operator.core.workloads.names import model_name, pin_name
 from tfserving_operator.core.workloads.services import NO_REVISION, build_service, service_patch
 
 __all__ = [
     "NO_REVISION",
-    "NO_REVISION",
+    "OWNED_FLAGS",
     "build_config_map",
     "build_deployment",
     "build_pin",

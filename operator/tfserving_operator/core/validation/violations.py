@@ -1,0 +1,33 @@
+"""What validation finds."""
+
+from dataclasses import dataclass
+
+from tfserving_operator.api import reasons, types
+from tfserving_operator.core import snapshot
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Violation:
+    """One thing that is wrong, and what to write instead."""
+
+    field: str
+    """Its path in the user's words: spec.resources.limits.memory"""
+    value: str
+    problem: str
+    remedy: str
+    """Reads on from the problem: "write 500Mi"."""
+    reason: reasons.Reason
+
+    @property
+    def message(self) -> str:
+        """Problem and remedy."""
+        return f"{self.problem}: {self.remedy}" if self.remedy else self.problem
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """What is validated, and against what."""
+
+    spec: types.Spec
+    owner_name: str
+    policy: snapshot.Policy
