@@ -63,18 +63,17 @@ def _replicas(view: views.View, state: status.Status) -> dict[str, int]:
 
 def history(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     """Delete the oldest idle revisions beyond `rollout.revisionHistoryLimit`, with their ConfigMaps."""
-    needed = {
-        r.name
-        for r in (
-            draft.status.active_revision,
-            draft.status.candidate_revision,
-            draft.status.previous_revision,
-        )
-        if r is not None
-    } | {view.wanted}
+    active, candidate, previous = (
+        draft.status.active_revision,
+        draft.status.candidate_revision,
+        draft.status.previous_revision,
+    )
+    needed = {view.wanted, *(r.name for r in (active, candidate) if r is not None)}
     idle = [d for name, d in view.snap.deployments.items() if name not in needed and d.replicas == 0]
     newest = sorted(idle, key=lambda d: (d.created_at or view.now, d.meta.name), reverse=True)
     for deployment in newest[view.spec.rollout.revision_history_limit :]:
+        if previous is not None and previous.name == deployment.meta.name:
+            continue
         draft = draft.with_actions(
             actions.Delete(kind="Deployment", name=deployment.meta.name, uid=deployment.meta.uid)
         )
