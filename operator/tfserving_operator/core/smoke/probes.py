@@ -78,8 +78,8 @@ def plan(
 def _chosen(found: evidence.Evidence) -> list[cases.Case]:
     """The cases that a probe is tried on: those that miss their goldens first."""
     pod = found.recording.targets[0]
-    answered = [c for c in found.recording.sent if c.name in pod.answers and pod.answers[c.name].succeeded]
-    wrong = [case for case in answered if case.expect and goldens.mismatch(case, pod.answers[case.name])]
+    answered = [c for c in found.recording.sent if c.name in pod.answered and pod.answered[c.name].succeeded]
+    wrong = [case for case in answered if case.expect and goldens.mismatch(case, pod.answered[case.name])]
     return (wrong or answered)[:MAX_CASES]
 
 

@@ -36,7 +36,7 @@ class PodRecording:
     state: ModelState = ModelState.Unknown
     opening: answers.Answer | None = None
     """The answer to the status request, where that was not a state."""
-    answers: Mapping[str, answers.Answer] = field(default_factory=dict)
+    answered: Mapping[str, answers.Answer] = field(default_factory=dict)
     """By the case's name; a case that was not sent for want of time is absent."""
 
 
@@ -81,5 +81,5 @@ class Recording:
         """Each answer of the candidate's pods, in the order of pods and cases."""
         for target in self.targets:
             for case in self.sent:
-                if case.name in target.answers:
-                    yield target, case, target.answers[case.name]
+                if case.name in target.answered:
+                    yield target, case, target.answered[case.name]

@@ -52,13 +52,13 @@ def measure(
 
 def _check_pod(found: evidence.Evidence, pod: recordings.PodRecording, threshold: float) -> plans.CheckResult:
     sent = found.recording.sent
-    spreads = measure(sent, pod.answers, threshold)
+    spreads = measure(sent, pod.answered, threshold)
     shown = "; ".join(
         f"{s.output or 'output'}: spread {s.relative:.2g} over {s.inputs} inputs, {s.sample}" for s in spreads
     )
     constant = [s for s in spreads if not s.varies]
     for output in constant:
-        golden = _golden_rows(sent, output.output, pod.answers)
+        golden = _golden_rows(sent, output.output, pod.answered)
         if len(golden) > 1 and _goldens_differ(golden):
             message = (
                 f"pod {pod.pod}: output {output.output or 'of the model'} is {output.sample} for {output.inputs}"
@@ -70,7 +70,7 @@ def _check_pod(found: evidence.Evidence, pod: recordings.PodRecording, threshold
     most = max(s.inputs for s in constant)
     if most < 2:  # noqa: PLR2004 - one input
         return evidence.passed(NAME, "there is one input only, which says nothing", shown)
-    if all(len(_golden_rows(sent, s.output, pod.answers)) > 1 for s in constant):
+    if all(len(_golden_rows(sent, s.output, pod.answered)) > 1 for s in constant):
         return evidence.passed(NAME, "the answers are alike, as the goldens are", shown)
     return _without_goldens(found, pod, constant, threshold, shown)
 
@@ -85,8 +85,8 @@ def _without_goldens(
     control = found.recording.control
     answered = {
         name: answer
-        for name, answer in (control.answers if control else {}).items()
-        if name in pod.answers and pod.answers[name].succeeded
+        for name, answer in (control.answered if control else {}).items()
+        if name in pod.answered and pod.answered[name].succeeded
     }
     before = measure(found.recording.sent, answered, threshold)
     if before and not any(s.varies for s in before) and max(s.inputs for s in before) > 1:

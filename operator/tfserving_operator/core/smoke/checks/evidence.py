@@ -50,7 +50,7 @@ def gather(request: plans.TestRequest, recording: recordings.Recording) -> Evide
 
 def _with_names(pod: recordings.PodRecording, signature_name: str) -> recordings.PodRecording:
     signature = pod.metadata.signatures.get(signature_name) if pod.metadata else None
-    return replace(pod, answers={name: named(answer, signature) for name, answer in pod.answers.items()})
+    return replace(pod, answered={name: named(answer, signature) for name, answer in pod.answered.items()})
 
 
 def named(answer: answers.Answer, signature: inspection.Signature | None) -> answers.Answer:

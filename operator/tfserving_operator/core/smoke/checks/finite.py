@@ -53,7 +53,7 @@ def _problem(
         bad &= ~_alike(array, expected)
         text = f"output {name or 'of the model'} holds {_counted(array, bad)}, and the golden does not"
         return (text, True) if bad.any() else ("", False)
-    before = control.answers.get(case.name) if control else None
+    before = control.answered.get(case.name) if control else None
     if before is not None and name in before.outputs and not np.isfinite(before.outputs[name]).all():
         return "", False  # the active revision's answer is no more a number
     rows = bad.reshape(bad.shape[0], -1) if bad.ndim > 1 else bad.reshape(1, -1)

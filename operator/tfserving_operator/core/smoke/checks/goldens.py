@@ -45,7 +45,7 @@ def _unknown_output(found: evidence.Evidence) -> str:
     for _pod, case, answer in found.recording.every_answer():
         if case.expect is None or not answer.succeeded or answers.ONLY_OUTPUT in answer.outputs:
             continue
-        before = control.answers.get(case.name) if control else None
+        before = control.answered.get(case.name) if control else None
         for name in expected_names(case.expect):
             if name not in answer.outputs and not (before and name in before.outputs):
                 have = ", ".join(sorted(answer.outputs))

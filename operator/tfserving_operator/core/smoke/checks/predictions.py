@@ -121,7 +121,7 @@ def _judge_users(
 ) -> plans.CheckResult:
     """An error to a case that a user wrote."""
     control = found.recording.control
-    before = control.answers.get(case.name) if control else None
+    before = control.answered.get(case.name) if control else None
     if before is not None and before.succeeded:
         cause = "SignatureChanged" if answer.status == _REFUSED else ""
         message = f"{said}; the active revision answers this case"

@@ -41,7 +41,7 @@ def _problem(pod: recordings.PodRecording, version: int) -> str:
     if pod.state in _GONE:
         return f"no longer serves version {version}: its state is {pod.state}"
     answers = [pod.opening] if pod.opening else []
-    for answer in [*answers, *pod.answers.values()]:
+    for answer in [*answers, *pod.answered.values()]:
         if answer.status == NOT_FOUND and answer.error.startswith(NOT_SERVED):
             return f"does not serve version {version}: {answer.error}"
     return ""
