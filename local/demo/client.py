@@ -18,13 +18,16 @@ from typing import Any
 
 import aiohttp
 
-POOLS = {"fresh": 16, "renewed": 14, "never": 6}
-"""Clients per pool: a connection per request; kept alive and renewed; kept alive and never renewed."""
+POOLS = {"fresh": 14, "renewed": 12, "never": 26}
+"""Clients per pool: a connection per request; kept alive and renewed; kept alive and never renewed.
+
+The last are many, because they alone have requests in flight while a killed version is still selected.
+"""
 
 RENEWAL_SECONDS = 5.0
 """The age at which a client of the second pool opens another connection."""
 
-UPLOAD_SECONDS = 0.15
+UPLOAD_SECONDS = 0.25
 """How long a client takes to send its picture: requests are in flight all the time, at little cost."""
 
 TIMEOUT_SECONDS = 20.0

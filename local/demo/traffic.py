@@ -1,0 +1,95 @@
+"""The client's process: started, read and stopped; and the one large batch."""
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+
+from local.demo import access, client, judging, manifests, models
+from local.demo.board import Board
+from tfserving_operator.api import constants
+
+BURST_ROWS = 8192
+"""Rows of the large batch: 2 GiB in version 5's upsampling, little anywhere else."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where the client runs, and how."""
+
+    access: access.Access
+    argv: tuple[str, ...]
+    """What runs ``client.py`` there, to be continued with its arguments."""
+    tables: str
+    """Path of the tables, as the client sees it."""
+    url: str
+    """Of the predict API."""
+
+    def command(self, name: str, *arguments: str) -> list[str]:
+        """Return the command line of one of the client's commands."""
+        return [*self.argv, name, "--url", self.url, "--tables", self.tables, *arguments]
+
+
+def service_url(reached: access.Access) -> str:
+    """Return the URL of the predict API at the Service's own address."""
+    said = reached.kubectl("get", "service", manifests.NAME, "-n", manifests.NAMESPACE, "-o", "json")
+    spec = json.loads(said)["spec"]
+    port = next(each["port"] for each in spec["ports"] if each["name"] == constants.PORT_NAME_REST)
+    return f"http://{spec['clusterIP']}:{port}/v1/models/{models.MODEL}:predict"
+
+
+def place_on_machine(reached: access.Access, known: models.Models) -> Place:
+    """Return the place for a client that runs on this machine, in the cluster's network."""
+    return Place(
+        access=reached,
+        argv=(*reached.prefix, sys.executable, client.__file__),
+        tables=str(known.folder / "facts.json"),
+        url=service_url(reached),
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Traffic:
+    """The running client."""
+
+    process: asyncio.subprocess.Process
+    reader: asyncio.Task[None]
+
+    async def stop(self) -> None:
+        """Let the client finish what is in flight."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        await self.reader
+        await self.process.wait()
+
+
+async def start(place: Place, board: Board, log: Path) -> Traffic:
+    """Start the client; its requests are written to the board and to a file."""
+    process = await asyncio.create_subprocess_exec(
+        *place.command("load"),
+        env=place.access.environment,
+        stdout=asyncio.subprocess.PIPE,
+        limit=access.LINE_BYTES,
+    )
+    reader = asyncio.create_task(_read(process, board, log))
+    return Traffic(process=process, reader=reader)
+
+
+async def _read(process: asyncio.subprocess.Process, board: Board, log: Path) -> None:
+    assert process.stdout is not None
+    with log.open("wb") as file:
+        async for line in process.stdout:
+            file.write(line)
+            board.requests.append(judging.parse(line.decode()))
+
+
+async def send_burst(place: Place) -> tuple[float, str]:
+    """Send the large batch; return the Unix seconds just before it, and what the client said of it."""
+    sent = time.time()
+    argv = place.command("burst", "--rows", str(BURST_ROWS))
+    said = [line.decode().strip() async for line in place.access.lines(argv)]
+    return sent, " ".join(said)
