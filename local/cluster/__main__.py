@@ -34,6 +34,7 @@ def main() -> int:
             command.add_argument("archives", type=Path, nargs="+")
     arguments = parser.parse_args()
     try:
+        prerequisites.require_root()
         return _run(arguments)
     except progresses.MissingError as error:
         print(f"cluster: {error}", file=sys.stderr)

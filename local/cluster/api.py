@@ -26,7 +26,7 @@ class Cluster:
     bin_dir: Path
     """Holds kubectl and the components."""
     helm_dir: Path
-    """Holds helm once ``ensure_helm`` was called."""
+    """Holds helm."""
     node_name: str
     node_ip: str
     logs: Path
@@ -93,8 +93,11 @@ def run(
     **options
         Further ones of ``subprocess.run``, such as ``capture_output``, ``input``, ``timeout``; it is text.
     """
-    settings = {"env": environment(cluster), "text": True} | options
-    return subprocess.run(command(cluster, argv), check=check, **settings)
+    settings: dict[str, Any] = {"env": environment(cluster)} | options
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        command(cluster, argv), check=check, text=True, **settings
+    )
+    return done
 
 
 def load_image(cluster: Cluster, archive: Path) -> bool:

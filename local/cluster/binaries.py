@@ -87,9 +87,7 @@ def linker_flags(toolset: Toolset) -> str:
     """Return the linker's flags, which tell the programs their version."""
     version = version_of(toolset)
     major, minor = version.removeprefix("v").split(".")[:2]
-    settings = (
-        each.format(version=version, major=major, minor=minor) for each in toolset.version_variables
-    )
+    settings = (each.format(version=version, major=major, minor=minor) for each in toolset.version_variables)
     return " ".join(["-s -w", *(f"-X {setting}" for setting in settings)])
 
 

@@ -1,6 +1,6 @@
 """The keys and certificates of one cluster, valid for a year: it is thrown away long before."""
 
-import datetime
+import datetime as dt
 import ipaddress
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from cryptography.x509 import oid
 
 from local.cluster import layout as layouts
 
-LIFETIME = datetime.timedelta(days=365)
+LIFETIME = dt.timedelta(days=365)
 """How long certificates are valid."""
 
 CLIENTS = {
@@ -71,14 +71,14 @@ def _name(common_name: str, organization: str | None) -> x509.Name:
 def _builder(
     subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(tz=datetime.UTC)  # noqa: TID251  a certificate is valid from now on
+    now = dt.datetime.now(tz=dt.UTC)  # noqa: TID251  a certificate is valid from now on
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + LIFETIME)
     )
 

@@ -58,10 +58,11 @@ def _remove_tree(group: Path) -> bool:
     """Remove a cgroup from its leaves up; files in it cannot and need not be removed."""
     if not group.is_dir():
         return True
-    done = all([_remove_tree(child) for child in group.iterdir() if child.is_dir()])
-    if done:
-        try:
-            group.rmdir()
-        except OSError:
-            return False
-    return done
+    children = [_remove_tree(child) for child in group.iterdir() if child.is_dir()]
+    if not all(children):
+        return False
+    try:
+        group.rmdir()
+    except OSError:
+        return False
+    return True

@@ -21,9 +21,8 @@ def import_archive(layout: layouts.Layout, archive: Path) -> bool:
     """
     images = images_in(archive)
     present = image_names(layout)
-    if all(name in present and _note(layout, name).is_file() for name in images):
-        if all(_note(layout, name).read_text() == digest for name, digest in images.items()):
-            return False
+    if all(name in present and _noted(layout, name) == digest for name, digest in images.items()):
+        return False
     _ctr(layout, "images", "import", str(archive))
     layout.loaded.mkdir(exist_ok=True)
     for name, digest in images.items():
@@ -50,6 +49,11 @@ def image_names(layout: layouts.Layout) -> Sequence[str]:
 
 def _note(layout: layouts.Layout, name: str) -> Path:
     return layout.loaded / cache.digest_of([name])
+
+
+def _noted(layout: layouts.Layout, name: str) -> str:
+    note = _note(layout, name)
+    return note.read_text() if note.is_file() else ""
 
 
 def _ctr(layout: layouts.Layout, *arguments: str) -> str:

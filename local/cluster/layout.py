@@ -21,7 +21,7 @@ API_SERVICE_IP = "10.79.0.1"
 """The ``kubernetes`` Service: the first address of the Services."""
 
 DNS_IP = "10.79.0.10"
-"""What Pods' resolv.conf names. Nothing answers there, so that a look-up fails at once."""
+"""What Pods' resolv.conf names: the node's second address, where nothing listens: look-ups fail at once."""
 
 API_PORT = 6443
 """The API server's port on the node's address."""

@@ -3,9 +3,7 @@
 import dataclasses
 import json
 import shutil
-import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from local import cache
@@ -20,15 +18,10 @@ from local.cluster import (
     namespaces,
     node,
     prerequisites,
+    readiness,
 )
 from local.cluster import layout as layouts
 from local.images import made
-
-READY_SECONDS = 90.0
-"""How long a node may take to be ready."""
-
-POLL_SECONDS = 0.25
-"""How often the node is asked whether it is ready."""
 
 PRIVATE_FOLDERS = ("/run/containerd", "/run/netns", "/var/lib/cni", "/var/log/containers")
 """Folders that are empty in every node at its start, and nobody else's."""
@@ -38,18 +31,19 @@ def up(layout: layouts.Layout, progress: progresses.Progress) -> None:
     """Make the cluster ready: does nothing when it is, and restarts what is half dead."""
     prerequisites.ensure(progress)
     programs = binaries.ensure(binaries.KUBERNETES, progress)
+    binaries.ensure(binaries.HELM, progress)
     with cache.lock(layout.command_lock):
         pid = namespaces.node_pid(layout)
         if pid is not None and namespaces.is_in_network(layout, pid):
             try:
-                _wait_until_ready(layout, programs, progress)
+                readiness.wait_until_ready(layout, programs, progress)
             except TimeoutError as error:
                 progress.say(f"the running node does not get ready ({error}): it is started again")
             else:
                 return
         _end_node(layout)
         _start(layout, programs, progress)
-        _wait_until_ready(layout, programs, progress)
+        readiness.wait_until_ready(layout, programs, progress)
 
 
 def down(layout: layouts.Layout, progress: progresses.Progress, *, purge: bool = False) -> None:
@@ -94,7 +88,14 @@ def _start(layout: layouts.Layout, programs: Path, progress: progresses.Progress
         shutil.rmtree(layout.logs, ignore_errors=True)
         shutil.rmtree(layout.pki, ignore_errors=True)
     shutil.rmtree(layout.run, ignore_errors=True)  # sockets that nobody listens on any more
-    folders = (layout.run, layout.logs / "pods", layout.containerd, layout.kubelet, layout.etcd, layout.config)
+    folders = (
+        layout.run,
+        layout.logs / "pods",
+        layout.containerd,
+        layout.kubelet,
+        layout.etcd,
+        layout.config,
+    )
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     layout.etcd.chmod(0o700)
@@ -105,9 +106,14 @@ def _start(layout: layouts.Layout, programs: Path, progress: progresses.Progress
     spec.write_text(json.dumps(_build_spec(layout, programs), indent=2))
     namespaces.create_network(layout)
     cgroups.create(layout.title)
-    namespaces.start_node(layout, spec)
-    socket = str(layout.containerd_socket)
-    _wait(lambda: "" if node.is_listening(socket) else "containerd does not listen", READY_SECONDS)
+    launcher = namespaces.start_node(layout, spec)
+
+    def problem() -> str:
+        if launcher.poll() is not None:
+            raise RuntimeError(f"the node did not start\n{readiness.last_lines(layout)}")
+        return "" if node.is_listening(str(layout.containerd_socket)) else "containerd does not listen"
+
+    readiness.wait(problem, time.monotonic() + readiness.READY_SECONDS, layout)
     containers.import_archive(layout, made.pause())
 
 
@@ -126,34 +132,3 @@ def _build_spec(layout: layouts.Layout, programs: Path) -> dict[str, object]:
         "binds": binds,
         "components": [dataclasses.asdict(component) for component in built],
     }
-
-
-def _wait_until_ready(layout: layouts.Layout, programs: Path, progress: progresses.Progress) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    service = f"--server=https://{layouts.API_SERVICE_IP}"
-    ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
-    for what, arguments, wanted in (
-        ("API server", ["get", "--raw=/readyz"], "ok"),
-        ("node", ["get", "node", layouts.NODE_NAME, "-o", ready], "True"),
-        ("Service network", [service, "get", "--raw=/readyz"], "ok"),
-        ("default service account", ["get", "serviceaccount", "default", "-o", "name"], "serviceaccount/default"),
-    ):
-        _wait(lambda: _kubectl_problem(layout, programs, arguments, wanted), deadline - time.monotonic())  # noqa: B023
-        progress.say(f"{what} ready")
-
-
-def _kubectl_problem(layout: layouts.Layout, programs: Path, arguments: list[str], wanted: str) -> str:
-    kubectl = [f"{programs}/kubectl", f"--kubeconfig={layout.kubeconfig}", "--request-timeout=1s"]
-    command = [*namespaces.enter(layout), *kubectl, *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode == 0 and done.stdout.strip() == wanted:
-        return ""
-    return (done.stderr.strip() or done.stdout.strip() or "no answer").splitlines()[-1]
-
-
-def _wait(problem: Callable[[], str], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while found := problem():
-        if time.monotonic() > deadline:
-            raise TimeoutError(found)
-        time.sleep(POLL_SECONDS)

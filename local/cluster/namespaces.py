@@ -34,6 +34,7 @@ def create_network(layout: layouts.Layout) -> None:
     for command in (
         ["ip", "link", "set", "lo", "up"],
         ["ip", "address", "replace", f"{layouts.NODE_IP}/32", "dev", "lo"],
+        ["ip", "address", "replace", f"{layouts.DNS_IP}/32", "dev", "lo"],
         ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"],
         # The node's own packets need some route to a Service before kube-proxy's rules see them; what Pods
         # send to an address that is no Service's is refused at once.
@@ -62,7 +63,7 @@ def enter(layout: layouts.Layout) -> list[str]:
     return ["nsenter", f"--net={layout.netns}", "--"]
 
 
-def start_node(layout: layouts.Layout, spec: Path) -> None:
+def start_node(layout: layouts.Layout, spec: Path) -> subprocess.Popen[bytes]:
     """Start the node's first process; it lives on when this process ends."""
     command = [
         *enter(layout),
@@ -76,7 +77,7 @@ def start_node(layout: layouts.Layout, spec: Path) -> None:
         str(spec),
     ]
     with (layout.logs / "node.log").open("ab") as log:
-        subprocess.Popen(  # it is nobody's to wait for
+        return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
         )
 

@@ -30,6 +30,14 @@ GO_ON = "with an existing cluster: CONTEXT=<kube context> make demo"
 """The way for machines that cannot have a throwaway cluster."""
 
 
+def require_root() -> None:
+    """Raise MissingError where not even a command about the cluster can work."""
+    if not sys.platform.startswith("linux"):
+        raise progresses.MissingError(f"the throwaway cluster needs Linux; {GO_ON}")
+    if os.geteuid() != 0:
+        raise progresses.MissingError(f"the throwaway cluster needs root (sudo make …); {GO_ON}")
+
+
 def ensure(progress: progresses.Progress) -> None:
     """Install what is missing where that is possible, else say what is missing.
 
@@ -38,10 +46,7 @@ def ensure(progress: progresses.Progress) -> None:
     local.progress.MissingError
         This machine lacks something that cannot be installed from here.
     """
-    if not sys.platform.startswith("linux"):
-        raise progresses.MissingError(f"the throwaway cluster needs Linux; {GO_ON}")
-    if os.geteuid() != 0:
-        raise progresses.MissingError(f"the throwaway cluster needs root (sudo make …); {GO_ON}")
+    require_root()
     if not shutil.which("go"):
         raise progresses.MissingError(f"missing: Go >= 1.24 in PATH, to build Kubernetes; {GO_ON}")
     packages = missing_packages()

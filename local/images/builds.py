@@ -17,6 +17,9 @@ from local.images import made
 RECIPE = "1"
 """Part of the cache's key: change it when the way of building changes."""
 
+KEPT_ARCHIVES = 4
+"""How many archives of one image stay in the cache, the last used ones: several checkouts share it."""
+
 BASE_ARGUMENT = "BASE_IMAGE"
 """The build argument of every Dockerfile that names its base."""
 
@@ -51,7 +54,15 @@ def archive_of(build: Build, progress: progresses.Progress) -> Path:
     """Return the archive of an image, building it first when it is not in the cache."""
     prefix = build.name.rpartition("/")[2].replace(":", "-")
     target = cache.root() / "images" / f"{prefix}-{key_of(build)}.tar"
-    return cache.entry(target, lambda path: _build(build, path, progress))
+    archive = cache.entry(target, lambda path: _build(build, path, progress))
+    archive.touch()
+    for old in sorted(target.parent.glob(f"{prefix}-{'?' * 16}.tar"), key=_age)[KEPT_ARCHIVES:]:
+        old.unlink(missing_ok=True)
+    return archive
+
+
+def _age(path: Path) -> float:
+    return -path.stat().st_mtime
 
 
 def _build(build: Build, target: Path, progress: progresses.Progress) -> None:
@@ -60,7 +71,7 @@ def _build(build: Build, target: Path, progress: progresses.Progress) -> None:
         raise progresses.MissingError(f"missing, to build images: {' '.join(missing)}")
     base = made.base(progress)
     progress.say(f"building {build.name} from {build.dockerfile}")
-    local_name = f"localhost/tfso-build:{key_of(build)}"
+    identity = target.parent / "image-id"
     with cache.lock(cache.root() / "buildah.lock"), machine_settings() as settings:
         if not _buildah("images", "--quiet", "--filter", f"reference={made.BASE_NAME}").strip():
             _buildah("pull", "--quiet", f"docker-archive:{base}")
@@ -74,11 +85,10 @@ def _build(build: Build, target: Path, progress: progresses.Progress) -> None:
             *settings,
             *(f"--build-arg={name}={value}" for name, value in arguments.items()),
             f"--file={build.dockerfile}",
-            f"--tag={local_name}",
+            f"--iidfile={identity}",  # no name: its layers stay only as the cache of the next build
             str(build.context),
         )
-        _buildah("push", "--quiet", local_name, f"docker-archive:{target}:{build.name}")
-        _buildah("rmi", local_name)  # its layers stay, as the cache of the next build
+        _buildah("push", "--quiet", identity.read_text(), f"docker-archive:{target}:{build.name}")
     progress.say(f"{build.name} is built ({target.stat().st_size >> 20} MB)")
 
 
@@ -98,7 +108,7 @@ def machine_settings() -> Iterator[Sequence[str]]:
         settings = pip_settings(os.environ)
         with (Path(folder) / "pip.conf").open("w") as file:
             settings.write(file)
-        os.chmod(folder, 0o755)
+        Path(folder).chmod(0o755)
         paths = {
             word
             for section in settings.sections()
@@ -114,7 +124,7 @@ def machine_settings() -> Iterator[Sequence[str]]:
 def pip_settings(environment: Mapping[str, str]) -> configparser.RawConfigParser:
     """Return pip's settings of this machine, those of its environment variables included."""
     settings = configparser.RawConfigParser()
-    files = ["/etc/xdg/pip/pip.conf", "/etc/pip.conf", Path.home() / ".config/pip/pip.conf"]
+    files = ["/etc/xdg/pip/pip.conf", "/etc/pip.conf", str(Path.home() / ".config/pip/pip.conf")]
     settings.read([*files, environment.get("PIP_CONFIG_FILE", "")], encoding="utf-8")
     if not settings.has_section("global"):
         settings.add_section("global")

@@ -70,7 +70,15 @@ def _make_base(target: Path, progress: progresses.Progress) -> None:
     for folder in STRIPPED:
         for entry in (tree / folder).iterdir() if (tree / folder).is_dir() else ():
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-    command = ["tar", "--create", f"--file={layer}", f"--directory={tree}", "--exclude=./dev/*", "--numeric-owner", "."]
+    command = [
+        "tar",
+        "--create",
+        f"--file={layer}",
+        f"--directory={tree}",
+        "--exclude=./dev/*",
+        "--numeric-owner",
+        ".",
+    ]
     subprocess.run(command, check=True)
     environment = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]
     archives.write(target, layer=layer, name=BASE_NAME, config={"Env": environment, "Cmd": ["python3"]})
