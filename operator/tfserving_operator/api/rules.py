@@ -17,6 +17,8 @@ NAME_REMEDY: Final = (
 )
 MIN_MEMORY: Final = "16Mi"
 """Below it no tensorflow_model_server starts: such a value is a typo."""
+MAX_CPU: Final = 256
+"""Above it a value is rather meant as millicores: no server is given more."""
 
 ROOT: Final[list[JsonValue]] = [
     {
@@ -48,10 +50,25 @@ def _enough_memory(part: str) -> Rule:
         ),
         "messageExpression": (
             f"'{part}.memory: ' + {value} + ' is less than {MIN_MEMORY}, in which no model server starts: did you mean ' + "
-            f"({value}.matches('^[0-9]+(m|[kKMG]?)$') ? {value}.replace('m', '').replace('k', '').replace('K', '')"
-            f".replace('M', '').replace('G', '') : '512') + 'Mi?'"
+            f"({value}.matches('^[1-9][0-9]+[mkK]?$') ? {value}.replace('m', '').replace('k', '').replace('K', '') "
+            ": '512') + 'Mi?'"
         ),
         "message": f"{part}.memory is less than {MIN_MEMORY}: did you mean Mi or Gi?",
+    }
+
+
+def _sensible_cpu(part: str) -> Rule:
+    value = f"string(self.{part}['cpu'])"
+    return {
+        "rule": (
+            f"!has(self.{part}) || !('cpu' in self.{part}) || !isQuantity({value}) || "
+            f"quantity({value}).compareTo(quantity('{MAX_CPU}')) <= 0 && quantity({value}).sign() >= 0"
+        ),
+        "messageExpression": (
+            f"'{part}.cpu: ' + {value} + ' cores are not from 0 to {MAX_CPU}: did you mean ' + "
+            f"({value}.matches('^[1-9][0-9]*$') ? {value} : '500') + 'm?'"
+        ),
+        "message": f"{part}.cpu is not from 0 to {MAX_CPU} cores: did you mean millicores?",
     }
 
 
@@ -64,6 +81,8 @@ RESOURCES: Final[list[JsonValue]] = [
     _quantities("limits"),
     _enough_memory("requests"),
     _enough_memory("limits"),
+    _sensible_cpu("requests"),
+    _sensible_cpu("limits"),
     {
         "rule": (
             "!has(self.requests) || !has(self.limits) || self.requests.all(k, !(k in self.limits) || "

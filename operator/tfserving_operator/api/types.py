@@ -159,7 +159,7 @@ class Spec(SpecModel):
     """The model server."""
     resources: Resources
     """Resources of the model server's container."""
-    replicas: Annotated[Int32, Field(ge=0, le=1000, json_schema_extra={"default": 1})] = 1
+    replicas: Annotated[Int32, Field(ge=0, le=1000, json_schema_extra={"x-crd-default": 1})] = 1
     """Pods of the active revision; a candidate and a warm previous revision follow it. Leave it out where an autoscaler owns it."""
     template: PodTemplate = PodTemplate()
     """The part of the pods' template that is yours."""

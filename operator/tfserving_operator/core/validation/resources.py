@@ -6,13 +6,13 @@ from difflib import get_close_matches
 from fractions import Fraction
 from typing import Final
 
-from tfserving_operator.api import reasons
+from tfserving_operator.api import reasons, rules
 from tfserving_operator.core import quantities
 from tfserving_operator.core.validation.violations import Subject, Violation
 
-MIN_MEMORY: Final = 16 * quantities.MI
-"""Below it no tensorflow_model_server starts: such a value is a typo."""
-MAX_CPU: Final = 256
+MIN_MEMORY: Final = quantities.parse_quantity(rules.MIN_MEMORY)
+
+_CPU: Final = 256
 """Above it a value is rather meant as millicores: no server is given more."""
 
 _CPU: Final = "cpu"
@@ -67,7 +67,7 @@ def _check_form(part: str, name: str, text: str) -> Iterator[Violation]:
         yield _violation(field, text, f"{text} is negative", f"write {text.lstrip('-')}")
     elif name == _MEMORY:
         yield from _check_memory(field, text, amount)
-    elif name == _CPU and amount > MAX_CPU:
+    elif name == _CPU and amount > rules.MAX_CPU:
         meant = f"{text}m" if text.isdecimal() else "500m or 2"
         yield _violation(field, text, f"{text} is {_count(amount)} cores", f"did you mean {meant}?")
     elif name not in _NATIVE and amount.denominator != 1:
@@ -75,7 +75,7 @@ def _check_form(part: str, name: str, text: str) -> Iterator[Violation]:
 
 
 def _count(amount: Fraction) -> str:
-    return f"{float(amount):g}"
+    return str(int(amount)) if amount.denominator == 1 else f"{float(amount):g}"
 
 
 def _check_memory(field: str, text: str, amount: Fraction) -> Iterator[Violation]:
