@@ -65,6 +65,12 @@ def plan_probes(
     return probes.plan(found, [r for r in run_checks(found) if r.verdict == reasons.Verdict.Fail])
 
 
+def is_unblamed(request: plans.TestRequest, recording: recordings.Recording) -> bool:
+    """Whether the recorded answers neither fail the model nor lack a reason to go on."""
+    verdict, _, _ = _verdict(recording, run_checks(evidence.gather(request, recording)))
+    return verdict in (reasons.Verdict.Pass, reasons.Verdict.Inconclusive)
+
+
 def judge(
     request: plans.TestRequest,
     resolved: cases.ResolvedCases,

@@ -1,0 +1,182 @@
+"""One pod's REST API, asked within bounds: bytes, time, no redirects. Nothing that it answers raises."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+
+from tfserving_operator.core.smoke import answers, plans, recordings, signatures
+
+_OK: Final = 200
+_REDIRECTS: Final = range(300, 400)
+_THREAD_BYTES: Final = 128 * 1024
+"""Larger bodies are parsed off the event loop."""
+_HEADERS: Final = {
+    # A kept-alive connection may end between two requests, and does not follow the Service's selector.
+    "Connection": "close",
+    # No decompression: a small body must not become a large one.
+    "Accept-Encoding": "identity",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one request may cost."""
+
+    response_bytes: int = 32 * 1024 * 1024
+    """Enough for the JSON of two million values."""
+    metadata_bytes: int = 4 * 1024 * 1024
+    connect_seconds: float = 5.0
+    opening_seconds: float = 10.0
+    """For the status and metadata routes, which never wait for the model."""
+    request_seconds: float = 60.0
+    """TensorFlow Serving itself gives up after 30."""
+    settle_seconds: float = 10.0
+    """How long a Service may take to point at the pods it was flipped to."""
+    settle_pause_seconds: float = 0.5
+    pods_at_a_time: int = 8
+
+    def __post_init__(self) -> None:
+        if self.response_bytes > 64 * 1024 * 1024:
+            raise ValueError("response_bytes is at most 64 MiB: parsing takes several times that")
+
+
+class _NoAnswerError(Exception):
+    def __init__(self, trouble: answers.Trouble, detail: str, status: int = 0) -> None:
+        super().__init__(detail)
+        self.answer = answers.Answer(status=status, trouble=trouble, detail=detail[:300])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PodClient:
+    """A pod's REST API, every request pinned to one version."""
+
+    session: aiohttp.ClientSession
+    target: plans.Target
+    model: str
+    version: int
+    limits: Limits
+
+    async def state(self) -> tuple[recordings.ModelState, answers.Answer | None]:
+        """Ask the status route for the version's state; the answer is given where it is none."""
+        path = f"/versions/{self.version}"
+        try:
+            status, body = await self._fetch(
+                "GET", path, None, self.limits.metadata_bytes, self.limits.opening_seconds
+            )
+        except _NoAnswerError as error:
+            return recordings.ModelState.Unknown, _unreachable_if_late(error.answer)
+        if status != _OK:
+            return recordings.ModelState.Unknown, answers.read(status, body)
+        try:
+            found = answers.load_json(body)["model_version_status"][0]["state"]
+            return recordings.ModelState(found), None
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+            detail = f"the status route answers what is not TensorFlow Serving's: {body[:80]!r}"
+            return recordings.ModelState.Unknown, _foreign(status, detail)
+
+    async def metadata(self) -> signatures.Metadata | None:
+        """Ask for the signatures; None where there is no answer, which predictions then explain."""
+        path = f"/versions/{self.version}/metadata"
+        try:
+            status, body = await self._fetch(
+                "GET", path, None, self.limits.metadata_bytes, self.limits.opening_seconds
+            )
+            return (
+                signatures.parse_metadata(await _off_loop(answers.load_json, body)) if status == _OK else None
+            )
+        except (_NoAnswerError, ValueError, RecursionError):
+            return None
+
+    async def predict(self, body: bytes) -> answers.Answer:
+        """Send a predict request and read its answer."""
+        try:
+            status, answered = await self._predict(body)
+        except _NoAnswerError as error:
+            return error.answer
+        if len(answered) <= _THREAD_BYTES:
+            return answers.read(status, answered)
+        return await asyncio.to_thread(answers.read, status, answered)
+
+    async def press(self, body: bytes) -> answers.Answer:
+        """Send a predict request for the sake of its load: the outputs are received and not parsed."""
+        try:
+            status, answered = await self._predict(body)
+        except _NoAnswerError as error:
+            return error.answer
+        return answers.Answer(status=status) if status == _OK else answers.read(status, answered)
+
+    async def _predict(self, body: bytes) -> tuple[int, bytes]:
+        path = f"/versions/{self.version}:predict"
+        return await self._fetch("POST", path, body, self.limits.response_bytes, self.limits.request_seconds)
+
+    async def _fetch(
+        self, method: str, path: str, body: bytes | None, most_bytes: int, seconds: float
+    ) -> tuple[int, bytes]:
+        url = f"http://{self.target.address}/v1/models/{self.model}{path}"
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=self.limits.connect_seconds)
+        headers = {**_HEADERS, "Content-Type": "application/json"} if body is not None else _HEADERS
+        try:
+            async with self.session.request(
+                method,
+                url,
+                data=body,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+                auto_decompress=False,
+            ) as response:
+                if response.status in _REDIRECTS:
+                    where = response.headers.get("Location", "nowhere")[:100]
+                    raise _NoAnswerError(
+                        answers.Trouble.Foreign,
+                        f"HTTP {response.status}, a redirect to {where}, is not followed",
+                        response.status,
+                    )
+                return response.status, await _read(response, most_bytes)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _trouble(error, seconds) from error
+
+
+async def _read(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
+    received = bytearray()
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        received += chunk
+        if len(received) > most_bytes:
+            raise _NoAnswerError(
+                answers.Trouble.TooLarge, f"the answer is longer than {most_bytes} bytes", response.status
+            )
+    return bytes(received)
+
+
+def _trouble(error: Exception, seconds: float) -> _NoAnswerError:
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    match error:
+        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
+            return _NoAnswerError(answers.Trouble.Unreachable, f"no connection: {text}")
+        case TimeoutError():
+            return _NoAnswerError(answers.Trouble.TimedOut, f"no whole answer within {seconds:g} s")
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | aiohttp.ClientPayloadError():
+            return _NoAnswerError(
+                answers.Trouble.Closed, f"the connection ended before the answer did: {text}"
+            )
+        case aiohttp.ClientResponseError():
+            return _NoAnswerError(answers.Trouble.Foreign, f"no HTTP: {error.message}")
+        case _:
+            return _NoAnswerError(answers.Trouble.Closed, text)
+
+
+def _unreachable_if_late(answer: answers.Answer) -> answers.Answer:
+    """A status route that does not answer is not a slow model: something stands in between."""
+    if answer.trouble is answers.Trouble.TimedOut and answer.status == 0:
+        return answers.Answer(trouble=answers.Trouble.Unreachable, detail=answer.detail)
+    return answer
+
+
+def _foreign(status: int, detail: str) -> answers.Answer:
+    return answers.Answer(status=status, trouble=answers.Trouble.Foreign, detail=detail[:300])
+
+
+async def _off_loop(parse: Any, body: bytes) -> Any:
+    return parse(body) if len(body) <= _THREAD_BYTES else await asyncio.to_thread(parse, body)
