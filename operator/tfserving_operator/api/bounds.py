@@ -29,12 +29,20 @@ def _quantity(value: object) -> object:
     return value
 
 
-Int32 = Annotated[
-    int, Field(strict=True, le=INT32_MAX), WithJsonSchema({"type": "integer", "format": "int32"})
-]
-Int64 = Annotated[
-    int, Field(strict=True, le=INT64_MAX), WithJsonSchema({"type": "integer", "format": "int64"})
-]
+@dataclass(frozen=True)
+class _Format:
+    """The OpenAPI format of an integer."""
+
+    name: str
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(core_schema), "format": self.name}
+
+
+Int32 = Annotated[int, Field(strict=True, le=INT32_MAX), _Format("int32")]
+Int64 = Annotated[int, Field(strict=True, le=INT64_MAX), _Format("int64")]
 Bool = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=1024)]

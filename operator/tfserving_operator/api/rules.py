@@ -62,7 +62,7 @@ def _sensible_cpu(part: str) -> Rule:
     return {
         "rule": (
             f"!has(self.{part}) || !('cpu' in self.{part}) || !isQuantity({value}) || "
-            f"quantity({value}).compareTo(quantity('{MAX_CPU}')) <= 0 && quantity({value}).sign() >= 0"
+            f"quantity({value}).compareTo(quantity('{MAX_CPU}')) <= 0 && quantity({value}).compareTo(quantity('0')) >= 0"
         ),
         "messageExpression": (
             f"'{part}.cpu: ' + {value} + ' cores are not from 0 to {MAX_CPU}: did you mean ' + "

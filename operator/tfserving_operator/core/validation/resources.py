@@ -12,9 +12,6 @@ from tfserving_operator.core.validation.violations import Subject, Violation
 
 MIN_MEMORY: Final = quantities.parse_quantity(rules.MIN_MEMORY)
 
-_CPU: Final = 256
-"""Above it a value is rather meant as millicores: no server is given more."""
-
 _CPU: Final = "cpu"
 _MEMORY: Final = "memory"
 _NATIVE: Final = (_CPU, _MEMORY, "ephemeral-storage")
