@@ -42,7 +42,9 @@ class TransientError(ApiError):
         What the server asked for, 0.0 where it asked for nothing.
     """
 
-    def __init__(self, message: str, *, code: int = 0, reason: str = "", retry_after_seconds: float = 0.0) -> None:
+    def __init__(
+        self, message: str, *, code: int = 0, reason: str = "", retry_after_seconds: float = 0.0
+    ) -> None:
         super().__init__(message, code=code, reason=reason)
         self.retry_after_seconds = retry_after_seconds
 
@@ -52,7 +54,7 @@ class GoneError(TransientError):
 
 
 class PermanentError(ApiError):
-    """The API refuses this request for good: 400, 403, 413, 422 …"""
+    """The API refuses this request for good: 400, 403, 413, 422 and their like."""
 
 
 class NotFoundError(PermanentError):

@@ -68,6 +68,9 @@ class WorkQueue:
         self._delayed: dict[Key, _Delayed] = {}
         self._failures: dict[Key, int] = {}
         self._ready = asyncio.Semaphore(0)
+        self._is_closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def __len__(self) -> int:
         """How many keys wait for a worker."""
@@ -86,10 +89,12 @@ class WorkQueue:
 
     def add(self, key: Key, urgency: Urgency = Urgency.Soon) -> None:
         """Have the key reconciled as soon as a worker is free."""
+        if self._is_closed:
+            return
         now = self._clock.monotonic()
         if key in self._processing:
-            item = self._again.setdefault(key, _Item(urgency=urgency, added_at=now))
-            item.urgency = min(item.urgency, urgency)
+            again = self._again.setdefault(key, _Item(urgency=urgency, added_at=now))
+            again.urgency = min(again.urgency, urgency)
             return
         item = self._waiting.get(key)
         if item is None:
@@ -102,6 +107,8 @@ class WorkQueue:
 
     def add_after(self, key: Key, seconds: float) -> None:
         """Have the key reconciled after that time, or at the earlier one that was asked for before."""
+        if self._is_closed:
+            return
         due = self._clock.monotonic() + seconds
         before = self._delayed.get(key)
         if before is not None:
@@ -118,6 +125,14 @@ class WorkQueue:
         self.add_after(key, seconds)
         return seconds
 
+    def retry_at_once(self, key: Key) -> None:
+        """Have the key reconciled again now, but with growing delays where it happens again and again."""
+        if key in self._failures:
+            self.retry(key)
+        else:
+            self._failures[key] = 1
+            self.add(key, Urgency.Now)
+
     def succeeded(self, key: Key) -> None:
         """Forget the failures of the key."""
         self._failures.pop(key, None)
@@ -125,6 +140,8 @@ class WorkQueue:
     async def get(self) -> Key:
         """Wait for the most urgent key; the caller has it until `done`."""
         await self._ready.acquire()
+        if self._is_closed:
+            await asyncio.Future()  # until the worker is cancelled
         while True:
             urgency, _, key = heapq.heappop(self._heap)
             item = self._waiting.get(key)
@@ -132,6 +149,7 @@ class WorkQueue:
                 break
         del self._waiting[key]
         self._processing.add(key)
+        self._idle.clear()
         if delayed := self._delayed.pop(key, None):
             delayed.handle.cancel()
         return key
@@ -139,11 +157,18 @@ class WorkQueue:
     def done(self, key: Key) -> None:
         """Give the key back."""
         self._processing.discard(key)
+        if not self._processing:
+            self._idle.set()
         if item := self._again.pop(key, None):
             self.add(key, item.urgency)
 
+    async def wait_idle(self) -> None:
+        """Wait until no worker has a key."""
+        await self._idle.wait()
+
     def close(self) -> None:
-        """Drop all timers."""
+        """Take nothing more, and drop all timers. A worker that waits goes on waiting."""
+        self._is_closed = True
         for delayed in self._delayed.values():
             delayed.handle.cancel()
         self._delayed.clear()

@@ -142,11 +142,10 @@ class Reflector:
         )
         async with aclosing(stream) as events:
             async for event in events:
-                match event.type:
-                    case "ADDED" | "MODIFIED":
-                        self._sink.apply(event.object)
-                    case "DELETED":
-                        self._sink.remove(event.object)
+                if event.type == "DELETED":
+                    self._sink.remove(event.object)
+                elif event.type != "BOOKMARK":
+                    self._sink.apply(event.object)
                 self._resource_version = event.object["metadata"]["resourceVersion"]
                 self._heard()
                 self._observer.event_received(resource=self._resource.plural)

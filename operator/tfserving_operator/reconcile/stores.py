@@ -54,7 +54,8 @@ class Store(Generic[P]):
         self._on_change = on_change
         self._objects: dict[tuple[str, str], P] = {}
         self._by_owner: dict[str, dict[tuple[str, str], P]] = {}
-        self._deleted: set[str] = set()
+        self._deleted: dict[str, str] = {}
+        """Namespace by UID."""
 
     def __len__(self) -> int:
         """How many objects there are."""
@@ -84,12 +85,12 @@ class Store(Generic[P]):
     def remove(self, raw: Raw) -> None:
         """An object is gone."""
         meta = observed.meta_from_raw(raw)
-        self._deleted.discard(meta.uid)
+        self._deleted.pop(meta.uid, None)
         self._drop((meta.namespace, meta.name), meta.uid)
 
     def forget(self, *, namespace: str, name: str, uid: str) -> None:
         """We have deleted the object: what a late watch event says of it is passed over."""
-        self._deleted.add(uid)
+        self._deleted[uid] = namespace
         self._drop((namespace, name), uid)
 
     def replace(self, raws: Iterable[Raw], *, resource_version: str, namespace: str) -> None:
@@ -99,7 +100,9 @@ class Store(Generic[P]):
             uids.add(raw["metadata"]["uid"])
             self.apply(raw)
         # What a list taken after the deletion no longer holds, no watch event will speak of again.
-        self._deleted &= uids
+        self._deleted = {
+            uid: place for uid, place in self._deleted.items() if uid in uids or place != (namespace or place)
+        }
         listed_at = version_number(resource_version)
         gone = [
             (place, old.meta.uid)

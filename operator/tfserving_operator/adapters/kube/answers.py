@@ -1,16 +1,19 @@
 """What the API answered: error classes for its refusals, events of a watch for its lines."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
 
 from tfserving_operator.adapters import errors
 
-HTTP_ERROR: Final = 400
-_TRANSIENT: Final = frozenset({401, 408, 429})
-_SERVER_ERROR: Final = 500
+HTTP_ERROR: Final = HTTPStatus.BAD_REQUEST
+_TRANSIENT: Final = frozenset(
+    {HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+)
+_SERVER_ERROR: Final = HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,22 +47,20 @@ def error_from(status: int, body: bytes, *, retry_after: str = "") -> errors.Api
 def _error(status: int, answer: Mapping[str, Any], *, retry_after: str = "") -> errors.ApiError:
     reason = answer.get("reason") or ""
     message = answer.get("message") or f"HTTP {status}"
-    if status == 410 or reason in {"Gone", "Expired"}:  # noqa: PLR2004
+    if status == HTTPStatus.GONE or reason in {"Gone", "Expired"}:
         return errors.GoneError(message, code=status, reason=reason)
     if status in _TRANSIENT or status >= _SERVER_ERROR:
         seconds = float(retry_after) if retry_after.isdecimal() else 0.0
         return errors.TransientError(message, code=status, reason=reason, retry_after_seconds=seconds)
-    match status:
-        case 404:
-            return errors.NotFoundError(message, code=status, reason=reason)
-        case 409 if reason == "AlreadyExists":
-            return errors.AlreadyExistsError(message, code=status, reason=reason)
-        case 409:
-            return errors.ConflictError(message, code=status, reason=reason)
+    if status == HTTPStatus.NOT_FOUND:
+        return errors.NotFoundError(message, code=status, reason=reason)
+    if status == HTTPStatus.CONFLICT:
+        kind = errors.AlreadyExistsError if reason == "AlreadyExists" else errors.ConflictError
+        return kind(message, code=status, reason=reason)
     return errors.PermanentError(message, code=status, reason=reason)
 
 
-async def parse_watch(chunks: AsyncIterator[bytes]) -> AsyncIterator[WatchEvent]:
+async def parse_watch(chunks: AsyncIterable[bytes]) -> AsyncGenerator[WatchEvent, None]:
     """The events of a watch's body, however its lines are cut into chunks.
 
     Raises
@@ -83,10 +84,13 @@ def _event(line: bytes) -> WatchEvent:
     except orjson.JSONDecodeError as error:
         raise errors.TransientError(f"the watch broke off within a line: {error}") from error
     if parsed["type"] == "ERROR":
-        status = parsed["object"]
-        error = _error(status.get("code") or _SERVER_ERROR, status)
-        if not isinstance(error, errors.TransientError):
-            # Whatever ends a watch, the way on is to list again.
-            error = errors.GoneError(error.message, code=error.code, reason=error.reason)
-        raise error
+        raise _watch_error(parsed["object"])
     return WatchEvent(type=parsed["type"], object=parsed["object"])
+
+
+def _watch_error(answer: Mapping[str, Any]) -> errors.ApiError:
+    found = _error(answer.get("code") or _SERVER_ERROR, answer)
+    if isinstance(found, errors.TransientError):
+        return found
+    # Whatever else ends a watch, the way on is to list again.
+    return errors.GoneError(found.message, code=found.code, reason=found.reason)

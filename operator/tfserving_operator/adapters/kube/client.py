@@ -1,19 +1,18 @@
 """The verbs of the Kubernetes API on one HTTP session."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from http import HTTPStatus
 from typing import Any, Final, Protocol, Self
 
 import aiohttp
 import orjson
-import structlog
-import tenacity
 
 import tfserving_operator
 from tfserving_operator.adapters import clock as clocks
 from tfserving_operator.adapters import errors
-from tfserving_operator.adapters.kube import answers, login, resources
+from tfserving_operator.adapters.kube import answers, login, resources, retrying
 from tfserving_operator.api import constants
 
 LIST_PAGE: Final = 500
@@ -21,9 +20,6 @@ REQUEST_TIMEOUT_SECONDS: Final = 30.0
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 WATCH_SILENCE_SECONDS: Final = 90.0
 """The API server sends a bookmark about every minute: a watch that is silent for longer is dead."""
-ATTEMPTS: Final = 3
-"""Of one request. Callers are level-triggered and come again later with a growing delay of their own."""
-RETRY_CAP_SECONDS: Final = 2.0
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON: Final = "application/json"
@@ -31,7 +27,6 @@ METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s
 METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 Raw = Mapping[str, Any]
-_log = structlog.stdlib.get_logger(__name__)
 
 
 class Observer(Protocol):
@@ -66,13 +61,7 @@ class Client:
         self._tokens = tokens
         self._observer = observer
         self._guard = guard
-        self._retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(_is_worth_retrying),
-            wait=_wait,
-            stop=tenacity.stop_after_attempt(ATTEMPTS),
-            before_sleep=_log_retry,
-            reraise=True,
-        )
+        self._retrying = retrying.build_retrying()
 
     @classmethod
     def connect(cls, account: login.Login, *, clock: clocks.Clock, observer: Observer) -> Self:
@@ -86,13 +75,20 @@ class Client:
         }
         session = aiohttp.ClientSession(connector=connector, headers=headers)
         return cls(
-            server=account.server, session=session, tokens=login.TokenSource(account, clock), observer=observer
+            server=account.server,
+            session=session,
+            tokens=login.TokenSource(account, clock),
+            observer=observer,
         )
 
     def with_guard(self, guard: Callable[[], None]) -> Self:
         """The same session, its writes guarded."""
         return type(self)(
-            server=self._server, session=self._session, tokens=self._tokens, observer=self._observer, guard=guard
+            server=self._server,
+            session=self._session,
+            tokens=self._tokens,
+            observer=self._observer,
+            guard=guard,
         )
 
     async def close(self) -> None:
@@ -100,14 +96,23 @@ class Client:
         await self._session.close()
 
     async def list_all(
-        self, resource: resources.Resource, *, namespace: str = "", selector: str = "", metadata_only: bool = False
+        self,
+        resource: resources.Resource,
+        *,
+        namespace: str = "",
+        selector: str = "",
+        metadata_only: bool = False,
     ) -> answers.Listing:
         """All objects, in pages."""
         params = {"limit": str(LIST_PAGE)} | ({"labelSelector": selector} if selector else {})
         items: list[Raw] = []
         while True:
             page = await self._call(
-                "GET", resource, resource.path(namespace=namespace), params, accept=METADATA_LIST if metadata_only else JSON
+                "GET",
+                resource,
+                resource.path(namespace=namespace),
+                params,
+                accept=METADATA_LIST if metadata_only else JSON,
             )
             items += page["items"]
             if not (token := page["metadata"].get("continue")):
@@ -123,7 +128,7 @@ class Client:
         namespace: str = "",
         selector: str = "",
         metadata_only: bool = False,
-    ) -> AsyncIterator[answers.WatchEvent]:
+    ) -> AsyncGenerator[answers.WatchEvent, None]:
         """The events since a resource version, bookmarks among them, until the server ends the watch.
 
         Raises
@@ -173,12 +178,16 @@ class Client:
         path = resource.path(namespace=meta["namespace"], name=meta["name"])
         return await self._call("PUT", resource, path, _as_writer(), body=manifest)
 
-    async def patch(self, resource: resources.Resource, *, namespace: str, name: str, uid: str, body: Raw) -> Raw:
+    async def patch(
+        self, resource: resources.Resource, *, namespace: str, name: str, uid: str, body: Raw
+    ) -> Raw:
         """Merge-patch the object that has this UID: a namesake is never changed, that is a ConflictError."""
         path = resource.path(namespace=namespace, name=name)
         guarded = {**body, "metadata": {**body.get("metadata", {}), "uid": uid}}
         try:
-            return await self._call("PATCH", resource, path, _as_writer(), body=guarded, content_type=MERGE_PATCH)
+            return await self._call(
+                "PATCH", resource, path, _as_writer(), body=guarded, content_type=MERGE_PATCH
+            )
         except errors.PermanentError as error:
             if "metadata.uid" in error.message:
                 # The API words a namesake's UID as an invalid field (422).
@@ -220,7 +229,7 @@ class Client:
                 headers = self._headers(accept)
                 if data is not None:
                     headers["Content-Type"] = content_type
-                return await self._send(method, resource, path, params, data, headers)
+                return await self._send(method, resource, path, params=params, data=data, headers=headers)
         raise AssertionError("tenacity ended without a result")
 
     async def _send(
@@ -228,6 +237,7 @@ class Client:
         method: str,
         resource: resources.Resource,
         path: str,
+        *,
         params: Mapping[str, str] | None,
         data: bytes | None,
         headers: Mapping[str, str],
@@ -236,7 +246,12 @@ class Client:
         started, code = time.perf_counter(), 0
         try:
             async with self._session.request(
-                method, self._server + path, params=params, data=data, headers=headers, timeout=timeout,
+                method,
+                self._server + path,
+                params=params,
+                data=data,
+                headers=headers,
+                timeout=timeout,
                 allow_redirects=False,
             ) as response:
                 code = response.status
@@ -255,9 +270,11 @@ class Client:
         return {"Accept": accept} | ({"Authorization": f"Bearer {token}"} if token else {})
 
     def _refusal(self, response: aiohttp.ClientResponse, payload: bytes) -> errors.ApiError:
-        if response.status == 401:  # noqa: PLR2004
+        if response.status == HTTPStatus.UNAUTHORIZED:
             self._tokens.forget()
-        return answers.error_from(response.status, payload, retry_after=response.headers.get("Retry-After", ""))
+        return answers.error_from(
+            response.status, payload, retry_after=response.headers.get("Retry-After", "")
+        )
 
     def _observe(self, method: str, resource: resources.Resource, code: int, started: float) -> None:
         seconds = time.perf_counter() - started
@@ -266,21 +283,3 @@ class Client:
 
 def _as_writer() -> dict[str, str]:
     return {"fieldManager": constants.FIELD_MANAGER}
-
-
-def _is_worth_retrying(error: BaseException) -> bool:
-    return isinstance(error, errors.TransientError) and not isinstance(error, errors.GoneError)
-
-
-_jittered: Final = tenacity.wait_random_exponential(multiplier=0.1, max=RETRY_CAP_SECONDS)
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after_seconds if isinstance(error, errors.TransientError) else 0.0
-    return max(_jittered(state), min(asked, RETRY_CAP_SECONDS))
-
-
-def _log_retry(state: tenacity.RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    _log.warning("kubernetes API: retrying", attempt=state.attempt_number, error=str(error))

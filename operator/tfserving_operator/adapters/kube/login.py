@@ -136,7 +136,9 @@ def from_kubeconfigs(paths: Iterable[Path], context: str | None) -> Login:
     if not cluster.get("server"):
         raise errors.LoginError(f"context {name!r} names no cluster with a server")
     if "exec" in user or "auth-provider" in user:
-        raise errors.LoginError(f"the user of context {name!r} logs in by a plugin, which is not supported: use a token")
+        raise errors.LoginError(
+            f"the user of context {name!r} logs in by a plugin, which is not supported: use a token"
+        )
     token_file = user.get("tokenFile")
     return Login(
         server=cluster["server"].rstrip("/"),
@@ -165,7 +167,7 @@ def _pem(section: Mapping[str, Any], key: str, folder: Path) -> str:
         if inline := section.get(f"{key}-data"):
             return base64.b64decode(inline, validate=True).decode()
         if path := section.get(key):
-            return (folder / path).read_text()
+            return (folder / str(path)).read_text()
     except (OSError, binascii.Error, UnicodeDecodeError) as error:
         raise errors.LoginError(f"{key} cannot be read: {error}") from error
     return ""

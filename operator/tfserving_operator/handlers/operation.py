@@ -1,0 +1,203 @@
+"""The operator's life: log in, become the leader, work, and stop in order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+import aiohttp
+import kopf
+import structlog
+from aiohttp import web
+
+from tfserving_operator import config as configuration
+from tfserving_operator.adapters import clock as clocks
+from tfserving_operator.adapters import errors, serving
+from tfserving_operator.adapters import metrics as metric
+from tfserving_operator.adapters.kube import client as kube
+from tfserving_operator.adapters.kube import login
+from tfserving_operator.core import rollout, snapshot
+from tfserving_operator.core.smoke import cases, plans
+from tfserving_operator.handlers import probes, registry, settings
+from tfserving_operator.reconcile import leadership, machine
+
+STANDBY_SECONDS: Final = 60.0
+"""A process that waits for the Lease asks for it every 2 s: one that has not for this long hangs."""
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+async def operate(config: configuration.Config, account: login.Login) -> int:
+    """Run the operator until it is told to stop or cannot go on; the result is the process's exit code."""
+    stop = asyncio.Event()
+    registry.handle_signals(stop)
+    clock, metrics, identity = clocks.SystemClock(), metric.Metrics(), configuration.identity()
+    async with AsyncExitStack() as stack:
+        client = kube.Client.connect(account, clock=clock, observer=metrics)
+        stack.push_async_callback(client.close)
+        leader = leadership.Leadership(
+            client=client,
+            namespace=config.pod_namespace or account.namespace,
+            identity=identity,
+            clock=clock,
+        )
+        session = await stack.enter_async_context(_pod_session())
+        parts = machine.Machine(
+            client=client.with_guard(leader.check) if config.leader_election else client,
+            decide=rollout.decide,
+            run_test=partial(_run_test, session, clock),
+            policy=build_policy(config),
+            clock=clock,
+            metrics=metrics,
+            instance=identity,
+            namespaces=config.watch_namespaces,
+        )
+        life = _Life(config=config, account=account, clock=clock, leader=leader, parts=parts, stop=stop)
+        if config.http_port:
+            app = probes.build_app(ailments=life.ailments, is_ready=life.is_ready, metrics=metrics)
+            await _serve(stack, app, config)
+        return await life.live()
+
+
+@dataclass(kw_only=True, slots=True)
+class _Life:
+    """One process, from standing by to stopping."""
+
+    config: configuration.Config
+    account: login.Login
+    clock: clocks.Clock
+    leader: leadership.Leadership
+    parts: machine.Machine
+    stop: asyncio.Event
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    """What must go on for ever: when one of them ends, all do."""
+
+    def ailments(self) -> dict[str, float]:
+        """What the liveness probe fails for."""
+        if self.tasks:
+            return self.parts.ailments()
+        idle = self.leader.idle_seconds()
+        return {"standby": idle} if idle > STANDBY_SECONDS else {}
+
+    def is_ready(self) -> bool:
+        """Whether we work, or stand by for one that does."""
+        return self.parts.is_synced if self.tasks else self.config.leader_election
+
+    async def live(self) -> int:
+        """Stand by, lead, work, stop."""
+        try:
+            if self.config.leader_election:
+                await self._until_done(self.leader.acquire())
+                self._begin(self.leader.hold(), "leadership")
+            self._begin(self.parts.run(), "machine")
+            await self._until_done(self.parts.wait_synced())
+            self._begin(self._watch(), "kopf")
+            await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
+        except _StoppedError:
+            pass
+        finally:
+            was_asked = self.stop.is_set()
+            await self._end()
+        failed = _log_failures(self.tasks)
+        return 0 if was_asked and not failed else 1
+
+    async def _watch(self) -> None:
+        """The events of ModelDeployments, by kopf."""
+        tokens = login.TokenSource(self.account, self.clock)
+        handlers = registry.build_registry(
+            account=self.account, tokens=tokens, known=self.parts.known.objects, stop=self.stop
+        )
+        await kopf.operator(
+            registry=handlers,
+            settings=settings.build_settings(),
+            stop_flag=self.stop,
+            clusterwide=not self.config.watch_namespaces,
+            namespaces=self.config.watch_namespaces,
+        )
+
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self.tasks.append(asyncio.create_task(work, name=name))
+
+    async def _until_done(self, wanted: Coroutine[Any, Any, None]) -> None:
+        """Wait for something, unless we are told to stop or one of our parts ends."""
+        waiting, stopping = asyncio.create_task(wanted), asyncio.create_task(self.stop.wait())
+        try:
+            await asyncio.wait([waiting, stopping, *self.tasks], return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                raise _StoppedError
+            waiting.result()
+        finally:
+            waiting.cancel()
+            stopping.cancel()
+
+    async def _end(self) -> None:
+        self.stop.set()
+        await self.parts.drain()
+        for task in self.tasks:
+            if task.get_name() != "kopf":  # it stops by the flag, and would complain of being cancelled
+                task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.parts.close()
+        if self.config.leader_election:
+            await self.leader.release()
+
+
+class _StoppedError(Exception):
+    """There is no point in waiting any longer."""
+
+
+def _log_failures(tasks: Sequence[asyncio.Task[None]]) -> bool:
+    """Whether a part has failed; the log says which, and why."""
+    failed = False
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()):
+            is_expected = isinstance(error, errors.AdapterError)
+            _log.error(
+                "cannot go on",
+                part=task.get_name(),
+                error=str(error),
+                exc_info=None if is_expected else error,
+            )
+            failed = True
+    return failed
+
+
+async def _run_test(
+    session: aiohttp.ClientSession,
+    clock: clocks.Clock,
+    request: plans.TestRequest,
+    found: cases.ResolvedCases,
+) -> plans.TestOutcome:
+    return await serving.run_test(session, request, found, clock)
+
+
+@asynccontextmanager
+async def _pod_session() -> AsyncIterator[aiohttp.ClientSession]:
+    """The session for model pods: nothing of one answer, cookies least of all, goes into the next request."""
+    connector = aiohttp.TCPConnector(limit=0, use_dns_cache=False)
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield session
+
+
+async def _serve(stack: AsyncExitStack, app: web.Application, config: configuration.Config) -> None:
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, config.http_host or None, config.http_port).start()
+
+
+def build_policy(config: configuration.Config) -> snapshot.Policy:
+    """What the installation allows, as decisions read it."""
+    return snapshot.Policy(
+        inspect_image=config.inspect_image,
+        image_pull_policy=config.image_pull_policy,
+        allowed_images=config.allowed_images,
+        allowed_service_accounts=config.allowed_service_accounts,
+        allowed_priority_classes=config.allowed_priority_classes,
+        allowed_runtime_classes=config.allowed_runtime_classes,
+        allowed_service_types=config.allowed_service_types,
+        allowed_service_annotations=config.allowed_service_annotations,
+        drain_seconds=config.drain_seconds,
+    )

@@ -1,0 +1,53 @@
+"""What kopf calls: login, and each event of a ModelDeployment."""
+
+import asyncio
+import signal
+from typing import Any
+
+import kopf
+
+from tfserving_operator.adapters.kube import login
+from tfserving_operator.api import constants
+from tfserving_operator.reconcile import objects
+
+
+def build_registry(
+    *, account: login.Login, tokens: login.TokenSource, known: objects.Objects, stop: asyncio.Event
+) -> kopf.OperatorRegistry:
+    """The handlers; nothing is registered globally."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.startup(registry=registry)
+    async def take_signals(**_: Any) -> None:
+        # kopf has put its own handlers in; ours stop it and everything else in order.
+        handle_signals(stop)
+
+    @kopf.on.login(registry=registry)
+    async def log_in(**_: Any) -> kopf.ConnectionInfo:
+        tokens.forget()  # called again after a 401
+        return kopf.ConnectionInfo(
+            server=account.server,
+            ca_data=account.ca or None,
+            insecure=account.insecure or None,
+            certificate_data=account.certificate or None,
+            private_key_data=account.key or None,
+            token=tokens.current() or None,
+            default_namespace=account.namespace,
+        )
+
+    @kopf.on.event(constants.GROUP, constants.VERSION, constants.PLURAL, registry=registry)
+    async def model_deployment(event: Any, **_: Any) -> None:
+        raw = event["object"]
+        if event["type"] == "DELETED":
+            known.remove(raw)
+        else:
+            known.apply(raw)
+
+    return registry
+
+
+def handle_signals(stop: asyncio.Event) -> None:
+    """Have SIGTERM and SIGINT set the event."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)

@@ -1,0 +1,103 @@
+"""Where a test's cases come from: the spec, users' ConfigMaps, or what a revision passed with before."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from tfserving_operator.adapters import errors
+from tfserving_operator.adapters.kube import client as kube
+from tfserving_operator.adapters.kube import resources
+from tfserving_operator.api import constants
+from tfserving_operator.core import observed
+from tfserving_operator.core.smoke import cases, plans
+from tfserving_operator.core.workloads import names
+
+REMEMBERED: Final = 64
+"""Smoke inputs that are kept in memory, the last used ones."""
+
+
+class CasesMissingError(Exception):
+    """A ConfigMap or a key is not there; the message names it."""
+
+
+class Casebook:
+    """Reads the cases of tests, and remembers smoke inputs by their digest.
+
+    So a rollout reads nothing but the ConfigMaps that the user names: what a revision was promoted with is
+    still in memory when its bake and its repeated tests ask for it.
+    """
+
+    def __init__(
+        self, *, client: kube.Client, pinned: Callable[[str, str], observed.ConfigMap | None]
+    ) -> None:
+        self._client = client
+        self._pinned = pinned
+        self._known: OrderedDict[str, cases.ResolvedCases] = OrderedDict()
+
+    async def resolve(self, owner_uid: str, request: plans.TestRequest) -> cases.ResolvedCases:
+        """The cases of a test.
+
+        Raises
+        ------
+        CasesMissingError
+            When a ConfigMap or key is not there, or a pin is not ours.
+        cases.InvalidCases
+            When what is there cannot be used.
+        errors.ApiError
+            When the API cannot be asked.
+        """
+        match request.cases:
+            case plans.SpecCases():
+                return self._remember(await self._resolve_spec(request.namespace, request.cases))
+            case plans.PinnedCases():
+                return await self._resolve_pin(owner_uid, request.namespace, request.cases.config_map)
+
+    async def _resolve_spec(self, namespace: str, wanted: plans.SpecCases) -> cases.ResolvedCases:
+        documents = [
+            (f"configmap {name} key {key}", await self._read(namespace, name, key))
+            for name, key in wanted.config_maps
+        ]
+        # Reading and checking a megabyte takes a second, in which the event loop has other things to do.
+        return await asyncio.to_thread(cases.resolve, wanted.inline, documents)
+
+    async def _resolve_pin(self, owner_uid: str, namespace: str, name: str) -> cases.ResolvedCases:
+        pin = self._pinned(namespace, name)
+        if pin is None or pin.meta.owner_uid != owner_uid:
+            raise CasesMissingError(
+                f"configmap {name}, which the revision's smoke input was recorded in, is not there"
+            )
+        digest = dict(pin.annotations).get(constants.ANNOTATION_CASES_DIGEST, "")
+        if known := self._known.get(digest):
+            self._known.move_to_end(digest)
+            return known
+        raw = await self._get(namespace, name)
+        text = (raw.get("data") or {}).get(names.CASES_KEY, "")
+        found = await asyncio.to_thread(cases.from_pinned, text.encode())
+        if found.digest != digest:
+            raise cases.InvalidCases(f"configmap {name} holds other cases than its digest says")
+        return self._remember(found)
+
+    def _remember(self, found: cases.ResolvedCases) -> cases.ResolvedCases:
+        found = self._known.setdefault(found.digest, found)
+        self._known.move_to_end(found.digest)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return found
+
+    async def _read(self, namespace: str, name: str, key: str) -> str:
+        raw = await self._get(namespace, name)
+        data = raw.get("data") or {}
+        if key in data:
+            return str(data[key])
+        if key in (raw.get("binaryData") or {}):
+            raise cases.InvalidCases(
+                f"configmap {name} key {key} is binary: write a list of cases as JSON or YAML"
+            )
+        raise CasesMissingError(f"configmap {name} has no key {key}; it has {sorted(data)}")
+
+    async def _get(self, namespace: str, name: str) -> kube.Raw:
+        try:
+            return await self._client.get(resources.CONFIG_MAPS, namespace=namespace, name=name)
+        except errors.NotFoundError as error:
+            raise CasesMissingError(f"configmap {name} is not there") from error

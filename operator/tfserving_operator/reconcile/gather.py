@@ -1,0 +1,51 @@
+"""Everything that a decision about one ModelDeployment is made from, out of the caches: no request is sent."""
+
+from collections.abc import Mapping
+
+from tfserving_operator.core import observed, snapshot
+from tfserving_operator.core.smoke import plans
+from tfserving_operator.reconcile import caches as stores
+from tfserving_operator.reconcile import objects
+
+
+def gather(
+    entry: objects.ModelDeployment,
+    caches: stores.Caches,
+    *,
+    policy: snapshot.Policy,
+    tests: Mapping[str, plans.TestState],
+    refusals: tuple[snapshot.Refusal, ...],
+) -> snapshot.Snapshot:
+    """The snapshot of one ModelDeployment: only what its UID controls, directly or down the chain."""
+    uid, namespace = entry.owner.uid, entry.owner.namespace
+    deployments = {d.meta.name: d for d in caches.deployments.owned_by(uid)}
+    service = caches.services.get(namespace, entry.owner.name)
+    return snapshot.Snapshot(
+        owner=entry.owner,
+        spec=entry.spec,
+        spec_error=entry.spec_error,
+        status=entry.status,
+        policy=policy,
+        deployments=deployments,
+        config_maps={c.meta.name: c for c in caches.config_maps.owned_by(uid)},
+        pods={name: _pods_of(deployment, caches) for name, deployment in deployments.items()},
+        service=service if service is not None and service.meta.owner_uid == uid else None,
+        claim=caches.claims.get(namespace, entry.claim) if entry.claim else None,
+        cases_versions={name: _cases_version(namespace, name, caches) for name in entry.cases_from},
+        tests=tests,
+        refusals=refusals,
+    )
+
+
+def _pods_of(deployment: observed.Deployment, caches: stores.Caches) -> tuple[observed.Pod, ...]:
+    pods = [
+        pod
+        for replica_set in caches.replica_sets.owned_by(deployment.meta.uid)
+        for pod in caches.pods.owned_by(replica_set.meta.uid)
+    ]
+    return tuple(sorted(pods, key=lambda pod: (str(pod.created_at), pod.meta.name)))
+
+
+def _cases_version(namespace: str, name: str, caches: stores.Caches) -> str:
+    found = caches.cases.get(namespace, name)
+    return found.resource_version if found is not None else ""
