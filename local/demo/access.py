@@ -1,10 +1,11 @@
 """How the demo reaches its cluster: commands in the right network with the right context."""
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class Access:
             raise RuntimeError(f"{' '.join(words)[:200]} failed: {done.stderr.strip()[-2000:]}")
         return done.stdout
 
-    async def lines(self, argv: list[str]) -> AsyncIterator[bytes]:
+    async def lines(self, argv: list[str]) -> AsyncGenerator[bytes, None]:
         """Run a command and yield the lines that it prints; it ends with the iteration."""
         process = await asyncio.create_subprocess_exec(
             *argv, env=self.environment, stdout=asyncio.subprocess.PIPE, limit=LINE_BYTES
@@ -84,13 +85,14 @@ class Access:
                 process.terminate()
             await process.wait()
 
-    async def watch(self, path: str) -> AsyncIterator[dict[str, Any]]:
+    async def watch(self, path: str) -> AsyncGenerator[dict[str, Any], None]:
         """Yield the objects of a watch (an API path with its query), deletions left out."""
         while True:
-            async for line in self.lines([*self.kubectl_argv(), "get", "--raw", path]):
-                event = orjson.loads(line)
-                if event["type"] in {"ADDED", "MODIFIED"}:
-                    yield event["object"]
+            async with contextlib.aclosing(self.lines([*self.kubectl_argv(), "get", "--raw", path])) as lines:
+                async for line in lines:
+                    event = orjson.loads(line)
+                    if event["type"] in {"ADDED", "MODIFIED"}:
+                        yield event["object"]
             await asyncio.sleep(0.5)  # the API server ends watches now and then
 
 

@@ -41,11 +41,15 @@ class Report:
 
 
 def flips_of(promotions: Sequence[Promotion], audited: Audited | None) -> list[judging.Flip]:
-    """Return when the Service was flipped: by the audit log, else when the status was seen to say so."""
+    """Return when the Service was flipped: by the audit log, else when the status was seen to say so.
+
+    Status and Service are written one right after the other: the write nearest to the sight is the flip.
+    """
+    writes = audited.service_writes if audited else ()
     flips = []
     for promotion in promotions:
-        writes = [time for time in (audited.service_writes if audited else ()) if time <= promotion.seen]
-        flips.append(judging.Flip(time=max(writes, default=promotion.seen), version=promotion.version))
+        nearest = min(writes, key=lambda time: abs(time - promotion.seen), default=promotion.seen)
+        flips.append(judging.Flip(time=nearest, version=promotion.version))
     return flips
 
 
