@@ -1,0 +1,124 @@
+"""One ModelDeployment from its creation to its deletion: requests, drift, names, ownership."""
+
+import collections
+import time
+
+import pytest
+
+from local.demo import audit
+from tests.support import lab as labs
+from tfserving_operator.api import constants
+
+pytestmark = pytest.mark.e2e
+
+READS = {"get", "list"}
+
+
+@pytest.fixture(scope="module")
+def namespace(lab: labs.Lab) -> str:
+    lab.make_namespace("e2e-life")
+    return "e2e-life"
+
+
+def counted(entries: list[audit.Entry]) -> collections.Counter[str]:
+    """Requests by kind, without watches, the Lease and refused ones that were never carried out."""
+    return collections.Counter(
+        f"{e.verb} {e.resource}"
+        for e in entries
+        if e.stage == "ResponseComplete" and e.verb != "watch" and e.resource != "leases"
+    )
+
+
+def test_a_create_and_a_new_version_stay_within_their_budgets(running: labs.Lab, namespace: str):
+    began = time.time()
+    running.apply(running.resource(namespace, 1))
+    running.wait_condition(namespace, "Ready", "RevisionReady")
+    time.sleep(2)
+    create = counted(running.entries(since=began))
+    began = time.time()
+    running.apply(running.resource(namespace, 6))
+    running.wait_condition(namespace, "Ready", "RevisionReady")
+    labs.wait_for("the old revision at 0", lambda: len(running.names("pods", namespace)) == 1)
+    time.sleep(2)
+    update = counted(running.entries(since=began))
+    print("create:", dict(create), "update:", dict(update))
+    assert create["create configmaps"] == 2  # the model config, and the pinned cases
+    assert create.total() - create["create configmaps"] <= 10
+    assert create["patch modeldeployments/status"] <= 4
+    assert create["create events"] <= 3
+    assert not [kind for kind in create if kind.split()[0] in READS]
+    assert update.total() - update["create configmaps"] <= 11
+
+
+def test_an_idle_operator_asks_for_nothing_but_its_lease(running: labs.Lab, namespace: str):
+    began = time.time()
+    time.sleep(60)
+    asked = counted(running.entries(since=began))
+    assert asked == collections.Counter(), asked
+
+
+def test_a_selector_edited_by_hand_is_put_right_within_a_second(running: labs.Lab, namespace: str):
+    right = running.selected(namespace)
+    began = time.time()
+    patch = f'{{"spec":{{"selector":{{"{constants.LABEL_REVISION}":"digits-rejected"}}}}}}'
+    running.access.kubectl("patch", "service", labs.NAME, "-n", namespace, "--type=merge", "-p", patch)
+    labs.wait_for("the selector", lambda: running.selected(namespace) == right, seconds=5)
+    writes = [
+        e
+        for e in audit.read(running.cluster.audit_log, since=began)
+        if e.resource == "services" and e.verb == "patch"
+    ]
+    by_hand = next(e for e in writes if e.user != running.user and e.namespace == namespace)
+    by_us = next(e for e in writes if e.user == running.user and e.namespace == namespace)
+    assert by_us.reached - by_hand.reached < 1.0
+    said = running.access.kubectl(
+        "get", "events.events.k8s.io", "-n", namespace, "-o", "jsonpath={.items[*].reason}"
+    )
+    assert "DriftCorrected" in said
+
+
+def test_a_service_of_somebody_else_is_left_alone(running: labs.Lab, namespace: str):
+    theirs = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "taken", "namespace": namespace},
+        "spec": {"selector": {"app": "theirs"}, "ports": [{"port": 80}]},
+    }
+    running.apply(theirs)
+    before = running.get("service", namespace, "taken")
+    mine = running.resource(namespace, 1)
+    mine["metadata"]["name"] = "taken"
+    running.apply(mine)
+    stalled = running.wait_condition(namespace, "Stalled", "NameTaken", name="taken")
+    assert "Service taken" in stalled["message"]
+    assert running.get("service", namespace, "taken") == before
+    assert not running.condition(namespace, "Available", name="taken").get("status") == "True"
+    running.access.kubectl("delete", constants.PLURAL, "taken", "-n", namespace, "--wait=true")
+    assert running.get("service", namespace, "taken")["metadata"]["uid"] == before["metadata"]["uid"]
+
+
+def test_what_kubectl_shows_is_one_line_for_a_person(running: labs.Lab, namespace: str):
+    said = running.access.kubectl("get", "tfmd", labs.NAME, "-n", namespace)
+    print(said)
+    header, row = said.strip().splitlines()
+    assert "PHASE" in header
+    assert "Ready" in row
+    assert " 6 " in row
+
+
+def test_the_replicas_follow_the_scale_subresource(running: labs.Lab, namespace: str):
+    running.access.kubectl("scale", constants.PLURAL, labs.NAME, "-n", namespace, "--replicas=2")
+    labs.wait_for("two pods", lambda: running.status(namespace).get("readyReplicas") == 2)
+    running.access.kubectl("scale", constants.PLURAL, labs.NAME, "-n", namespace, "--replicas=1")
+    labs.wait_for("one pod", lambda: running.status(namespace).get("replicas") == 1)
+
+
+def test_a_deletion_removes_everything_while_the_operator_is_down(running: labs.Lab, namespace: str):
+    running.stop()
+    assert running.names("deployments,services,configmaps,pods", namespace)
+    running.access.kubectl("delete", constants.PLURAL, labs.NAME, "-n", namespace, "--wait=true")
+    labs.wait_for(
+        "everything gone",
+        lambda: not running.names("deployments,services,configmaps,pods", namespace),
+        seconds=60,
+    )

@@ -1,0 +1,259 @@
+"""An operator as a process beside the throwaway cluster, with the chart's own rights, and what tests ask of both."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local.cluster import api as clusters
+from local.demo import access as accesses
+from local.demo import audit, installation, manifests, models
+from local.progress import Progress
+from tfserving_operator.api import constants
+
+SYSTEM = "tfserving-e2e"
+RELEASE = "tfserving-e2e"
+CLAIM = manifests.CLAIM
+NAME = "digits"
+
+
+class NotInTimeError(AssertionError):
+    """What was waited for did not come."""
+
+
+def wait_for(what: str, look: Callable[[], Any], *, seconds: float = 60.0) -> Any:
+    """Look again and again until something truthy is seen."""
+    end = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > end:
+            raise NotInTimeError(f"{what}: not within {seconds} s")
+        time.sleep(0.1)
+
+
+@dataclass
+class Lab:
+    """The cluster with images, CRD and rights, and an operator that a test may kill."""
+
+    cluster: clusters.Cluster
+    access: accesses.Access
+    known: models.Models
+    server_image: str
+    operator_image: str
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+    namespaces: list[str] = field(default_factory=list)
+
+    @property
+    def user(self) -> str:
+        """The operator, as the API server knows it."""
+        return f"system:serviceaccount:{SYSTEM}:{RELEASE}"
+
+    # The operator
+
+    def start(self) -> None:
+        """Start the operator."""
+        assert self.process is None
+        program = installation.checkout() / ".venv" / "bin" / "tfserving-operator"
+        arguments = [
+            "run",
+            "--kubeconfig",
+            self._kubeconfig(),
+            "--config",
+            self._config(),
+            "--log-format",
+            "json",
+        ]
+        log = (self.folder / "operator.log").open("ab")
+        self.process = subprocess.Popen(
+            clusters.command(self.cluster, [program, *arguments]),
+            env=clusters.environment(self.cluster) | {"POD_NAME": "e2e", "POD_NAMESPACE": SYSTEM},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+    def kill(self) -> None:
+        """End the operator as a crash does."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End the operator in order."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(30)
+            self.process = None
+
+    def _config(self) -> Path:
+        path = self.folder / "config.yaml"
+        settings = {"inspectImage": self.operator_image, "drainSeconds": 2, "httpPort": 0}
+        path.write_text(yaml.safe_dump(settings))
+        return path
+
+    def _kubeconfig(self) -> Path:
+        """A kubeconfig with a token of the chart's service account."""
+        token = self.access.kubectl("create", "token", RELEASE, "-n", SYSTEM, "--duration=3h").strip()
+        config = yaml.safe_load(self.cluster.kubeconfig.read_text())
+        config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
+        path = self.folder / "kubeconfig"
+        path.write_text(yaml.safe_dump(config))
+        path.chmod(0o600)
+        return path
+
+    # Namespaces and objects
+
+    def make_namespace(self, name: str, *, folder: Path | None = None) -> None:
+        """Create a restricted namespace with a claim on the models."""
+        labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+        self.namespaces.append(name)
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        self.apply(*self.volume(name, CLAIM, folder or self.known.folder))
+
+    def volume(
+        self, namespace: str, claim: str, folder: Path, mode: str = "ReadOnlyMany"
+    ) -> list[dict[str, Any]]:
+        """A volume of a folder of the node, and its claim."""
+        size = {"storage": "1Gi"}
+        shared = {"accessModes": [mode], "storageClassName": ""}
+        where = {"namespace": namespace, "name": claim}
+        return [
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolume",
+                "metadata": {"name": f"{namespace}-{claim}"},
+                "spec": {
+                    "capacity": size,
+                    "persistentVolumeReclaimPolicy": "Retain",
+                    "claimRef": where,
+                    "hostPath": {"path": str(folder), "type": "Directory"},
+                    **shared,
+                },
+            },
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "metadata": where,
+                "spec": {"volumeName": f"{namespace}-{claim}", "resources": {"requests": size}, **shared},
+            },
+        ]
+
+    def resource(self, namespace: str, version: int, **spec: Any) -> dict[str, Any]:
+        """A ModelDeployment of a version of the digits, with a short bake."""
+        made = manifests.model_deployment(version, known=self.known, image=self.server_image)
+        made["metadata"] = {"name": NAME, "namespace": namespace}
+        made["spec"]["rollout"] = {"bakeSeconds": 4, "progressDeadlineSeconds": 60}
+        made["spec"]["smoke"] |= {"repeatSeconds": 0, "load": {"requests": 8, "concurrency": 2}}
+        made["spec"] |= spec
+        return made
+
+    def apply(self, *objects: Mapping[str, Any]) -> None:
+        """Apply objects on the server's side."""
+        self.access.apply(*objects)
+
+    def get(self, kind: str, namespace: str, name: str = NAME) -> dict[str, Any]:
+        """An object, {} when it is not there."""
+        said = self.access.kubectl("get", kind, name, "-n", namespace, "--ignore-not-found", "-o", "json")
+        return json.loads(said) if said else {}
+
+    def names(self, kinds: str, namespace: str) -> list[str]:
+        """Names of our objects of some kinds, as kind/name."""
+        selector = f"{constants.LABEL_MANAGED_BY}={constants.MANAGED_BY}"
+        return self.access.kubectl("get", kinds, "-n", namespace, "-l", selector, "-o", "name").split()
+
+    # Status
+
+    def status(self, namespace: str, name: str = NAME) -> dict[str, Any]:
+        """The status of a ModelDeployment when it is of the present generation, else {}."""
+        found = self.get(constants.PLURAL, namespace, name)
+        status = found.get("status", {})
+        return (
+            status if status.get("observedGeneration") == found.get("metadata", {}).get("generation") else {}
+        )
+
+    def condition(self, namespace: str, kind: str, name: str = NAME) -> dict[str, Any]:
+        """A condition of the present generation, or {}."""
+        conditions = self.status(namespace, name).get("conditions", [])
+        return next((c for c in conditions if c["type"] == kind), {})
+
+    def wait_condition(
+        self, namespace: str, kind: str, reason: str, *, name: str = NAME, seconds: float = 90.0
+    ) -> dict[str, Any]:
+        """Wait until a condition has a reason."""
+
+        def look() -> dict[str, Any] | None:
+            found = self.condition(namespace, kind, name)
+            return found if found.get("reason") == reason else None
+
+        try:
+            return dict(wait_for(f"{kind} with reason {reason}", look, seconds=seconds))
+        except NotInTimeError as error:
+            raise NotInTimeError(
+                f"{error}; the status is {json.dumps(self.status(namespace, name))}"
+            ) from None
+
+    def selected(self, namespace: str) -> str:
+        """The revision that the Service selects."""
+        return str(
+            self.get("service", namespace).get("spec", {}).get("selector", {}).get(constants.LABEL_REVISION)
+        )
+
+    # The audit log
+
+    def entries(self, *, since: float) -> list[audit.Entry]:
+        """The operator's own requests from a moment on (Unix seconds)."""
+        return [e for e in audit.read(self.cluster.audit_log, since=since) if e.user == self.user]
+
+    def in_network(self, *argv: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a command in the cluster's network."""
+        return clusters.run(self.cluster, argv, capture_output=True, **options)
+
+
+def build(folder: Path) -> Lab:
+    """Bring cluster, images, models, CRD and rights up."""
+    progress = Progress(name="e2e")
+    cluster = clusters.ensure_up()
+    operator, server = installation.operator_build(), installation.server_build()
+    installation.load_images(cluster, progress, operator, server)
+    reached = accesses.of_local(cluster)
+    repository, _, tag = operator.name.rpartition(":")
+    reached.helm(
+        *(
+            "upgrade",
+            "--install",
+            RELEASE,
+            str(installation.CHART),
+            "--namespace",
+            SYSTEM,
+            "--create-namespace",
+        ),
+        *("--set", f"image.repository={repository}", "--set", f"image.tag={tag}", "--set", "replicas=0"),
+        *("--set", f"fullnameOverride={RELEASE}", "--set", "crds.keep=false"),
+    )
+    return Lab(
+        cluster=cluster,
+        access=reached,
+        known=models.ensure(progress),
+        server_image=server.name,
+        operator_image=operator.name,
+        folder=folder,
+    )
+
+
+def clean(lab: Lab) -> None:
+    """Take away what the tests made."""
+    lab.stop()
+    for name in lab.namespaces:
+        lab.access.kubectl("delete", "namespace", name, "--ignore-not-found")
+        lab.access.kubectl("delete", "persistentvolume", "--ignore-not-found", f"{name}-{CLAIM}")
+    lab.access.helm("uninstall", RELEASE, "--namespace", SYSTEM, "--ignore-not-found", "--wait")
+    lab.access.kubectl("delete", "namespace", SYSTEM, "--ignore-not-found")
