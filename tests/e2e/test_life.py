@@ -92,7 +92,7 @@ def test_a_service_of_somebody_else_is_left_alone(running: labs.Lab, namespace: 
     stalled = running.wait_condition(namespace, "Stalled", "NameTaken", name="taken")
     assert "Service taken" in stalled["message"]
     assert running.get("service", namespace, "taken") == before
-    assert not running.condition(namespace, "Available", name="taken").get("status") == "True"
+    assert running.condition(namespace, "Available", name="taken").get("status") != "True"
     running.access.kubectl("delete", constants.PLURAL, "taken", "-n", namespace, "--wait=true")
     assert running.get("service", namespace, "taken")["metadata"]["uid"] == before["metadata"]["uid"]
 

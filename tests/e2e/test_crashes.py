@@ -1,0 +1,80 @@
+"""The operator is killed in each step of each of the demo's rollouts, and started again: the end is the same."""
+
+import asyncio
+import sys
+from typing import Any
+
+import pytest
+
+from local.demo import client, traffic
+from tests.support import lab as labs
+from tfserving_operator.api import reasons
+
+pytestmark = pytest.mark.e2e
+
+ENDS = {
+    1: (1, "RevisionReady", None),
+    2: (1, "RolledBack", "IdenticalOutputs"),
+    3: (1, "RolledBack", "GoldenMismatch"),
+    4: (1, "RolledBack", "OOMKilled"),
+    5: (1, "RolledBack", "OOMKilled"),
+    6: (6, "RevisionReady", None),
+}
+"""By version: what serves at the end, why Ready says so, and why the version was rejected."""
+
+
+def end_of(lab: labs.Lab, namespace: str, version: int) -> tuple[int, str, str | None] | None:
+    """Where a version's rollout has ended; None before."""
+    status = lab.status(namespace)
+    ready = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
+    if ready.get("reason") not in {"RevisionReady", "RolledBack"} or status.get("candidateRevision"):
+        return None
+    rejected = {r["version"]: r["reason"] for r in status.get("rejectedRevisions", [])}
+    return status["activeRevision"]["version"], ready["reason"], rejected.get(version)
+
+
+def burst(lab: labs.Lab, namespace: str) -> None:
+    """Send the batch that version 5 cannot hold."""
+    address = lab.get("service", namespace)["spec"]["clusterIP"]
+    place = traffic.Place(
+        access=lab.access,
+        argv=(*lab.access.prefix, sys.executable, client.__file__),
+        tables=str(lab.known.folder / "facts.json"),
+        url=f"http://{address}:8501/v1/models/digits:predict",
+    )
+    asyncio.run(traffic.send_burst(place))
+
+
+def roll_out(lab: labs.Lab, namespace: str, version: int, crash_in: reasons.Step) -> dict[str, Any]:
+    """Apply a version, kill the operator once when its candidate is in a step, and wait for the end."""
+    lab.apply(lab.resource(namespace, version))
+    crashed = sent = False
+
+    def look() -> tuple[int, str, str | None] | None:
+        nonlocal crashed, sent
+        candidate = lab.status(namespace).get("candidateRevision", {})
+        if not crashed and candidate.get("step") == crash_in:
+            lab.kill()
+            lab.start()
+            crashed = True
+        if version == 5 and not sent and candidate.get("step") == reasons.Step.Baking:
+            burst(lab, namespace)
+            sent = True
+        return end_of(lab, namespace, version)
+
+    try:
+        end = labs.wait_for(f"the end of version {version}", look, seconds=120)
+    except labs.NotInTimeError as error:
+        raise labs.NotInTimeError(f"{error}: {lab.status(namespace)}") from None
+    return {"end": end, "crashed": crashed}
+
+
+@pytest.mark.parametrize("step", [reasons.Step.Starting, reasons.Step.Testing, reasons.Step.Baking])
+def test_a_crash_in_any_step_of_any_rollout_leads_to_the_same_end(running: labs.Lab, step: reasons.Step):
+    namespace = f"e2e-crash-{step.lower()}"
+    running.make_namespace(namespace)
+    outcomes = {version: roll_out(running, namespace, version, step) for version in ENDS}
+    print(outcomes)
+    assert {version: o["end"] for version, o in outcomes.items()} == ENDS
+    assert sum(o["crashed"] for o in outcomes.values()) >= 2
+    running.access.kubectl("delete", "namespace", namespace, "--wait=false")
