@@ -29,7 +29,11 @@ def configure(form: Format, *, level: int = logging.INFO) -> None:
         case Format.Json:
             last += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(default=str)]
         case Format.Console:
-            last += [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+            last += [
+                structlog.dev.ConsoleRenderer(
+                    colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+                )
+            ]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -46,5 +50,5 @@ def configure(form: Format, *, level: int = logging.INFO) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     # What they tell of every request and object at INFO is our DEBUG.
-    for chatty in ("aiohttp.access", "kopf.objects"):
+    for chatty in ("aiohttp.access", "kopf"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -14,12 +14,12 @@ from aiohttp import web
 
 from tfserving_operator import config as configuration
 from tfserving_operator.adapters import clock as clocks
-from tfserving_operator.adapters import errors, serving
+from tfserving_operator.adapters import errors
 from tfserving_operator.adapters import metrics as metric
 from tfserving_operator.adapters.kube import client as kube
 from tfserving_operator.adapters.kube import login
+from tfserving_operator.adapters.serving import runner
 from tfserving_operator.core import rollout, snapshot
-from tfserving_operator.core.smoke import cases, plans
 from tfserving_operator.handlers import probes, registry, settings
 from tfserving_operator.reconcile import leadership, machine
 
@@ -47,7 +47,7 @@ async def operate(config: configuration.Config, account: login.Login) -> int:
         parts = machine.Machine(
             client=client.with_guard(leader.check) if config.leader_election else client,
             decide=rollout.decide,
-            run_test=partial(_run_test, session, clock),
+            run_test=partial(runner.run_test, session, clock=clock.now),
             policy=build_policy(config),
             clock=clock,
             metrics=metrics,
@@ -107,15 +107,19 @@ class _Life:
         """The events of ModelDeployments, by kopf."""
         tokens = login.TokenSource(self.account, self.clock)
         handlers = registry.build_registry(
-            account=self.account, tokens=tokens, known=self.parts.known.objects, stop=self.stop
+            account=self.account, tokens=tokens, known=self.parts.known.objects
         )
-        await kopf.operator(
+        ours = asyncio.all_tasks()
+        tasks = await kopf.spawn_tasks(
             registry=handlers,
             settings=settings.build_settings(),
             stop_flag=self.stop,
             clusterwide=not self.config.watch_namespaces,
             namespaces=self.config.watch_namespaces,
         )
+        # kopf has taken the signals; they are to stop it and everything else, in order.
+        registry.handle_signals(self.stop)
+        await kopf.run_tasks(tasks, ignored=ours)
 
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self.tasks.append(asyncio.create_task(work, name=name))
@@ -153,6 +157,8 @@ def _log_failures(tasks: Sequence[asyncio.Task[None]]) -> bool:
     failed = False
     for task in tasks:
         if not task.cancelled() and (error := task.exception()):
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
             is_expected = isinstance(error, errors.AdapterError)
             _log.error(
                 "cannot go on",
@@ -164,15 +170,6 @@ def _log_failures(tasks: Sequence[asyncio.Task[None]]) -> bool:
     return failed
 
 
-async def _run_test(
-    session: aiohttp.ClientSession,
-    clock: clocks.Clock,
-    request: plans.TestRequest,
-    found: cases.ResolvedCases,
-) -> plans.TestOutcome:
-    return await serving.run_test(session, request, found, clock)
-
-
 @asynccontextmanager
 async def _pod_session() -> AsyncIterator[aiohttp.ClientSession]:
     """The session for model pods: nothing of one answer, cookies least of all, goes into the next request."""
@@ -182,10 +179,10 @@ async def _pod_session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def _serve(stack: AsyncExitStack, app: web.Application, config: configuration.Config) -> None:
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, config.http_host or None, config.http_port).start()
+    pages = web.AppRunner(app, access_log=None)
+    await pages.setup()
+    stack.push_async_callback(pages.cleanup)
+    await web.TCPSite(pages, config.http_host or None, config.http_port).start()
 
 
 def build_policy(config: configuration.Config) -> snapshot.Policy:

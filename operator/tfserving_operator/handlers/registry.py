@@ -12,15 +12,10 @@ from tfserving_operator.reconcile import objects
 
 
 def build_registry(
-    *, account: login.Login, tokens: login.TokenSource, known: objects.Objects, stop: asyncio.Event
+    *, account: login.Login, tokens: login.TokenSource, known: objects.Objects
 ) -> kopf.OperatorRegistry:
     """The handlers; nothing is registered globally."""
     registry = kopf.OperatorRegistry()
-
-    @kopf.on.startup(registry=registry)
-    async def take_signals(**_: Any) -> None:
-        # kopf has put its own handlers in; ours stop it and everything else in order.
-        handle_signals(stop)
 
     @kopf.on.login(registry=registry)
     async def log_in(**_: Any) -> kopf.ConnectionInfo:

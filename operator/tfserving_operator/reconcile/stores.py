@@ -3,7 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
+import structlog
+
 from tfserving_operator.core import observed
+
+_log = structlog.stdlib.get_logger(__name__)
 
 Raw = Mapping[str, Any]
 
@@ -71,7 +75,12 @@ class Store(Generic[P]):
 
     def apply(self, raw: Raw) -> None:
         """An object as it is now, unless a newer state of it is known."""
-        new = self._project(raw)
+        try:
+            new = self._project(raw)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            # One object that is not as the API promises must not blind us to all others.
+            _log.exception("an object cannot be read", metadata=raw.get("metadata"))
+            return
         if new.meta.uid in self._deleted:
             return
         place = (new.meta.namespace, new.meta.name)

@@ -114,7 +114,7 @@ class Client:
                 params,
                 accept=METADATA_LIST if metadata_only else JSON,
             )
-            items += page["items"]
+            items += page["items"] or ()
             if not (token := page["metadata"].get("continue")):
                 return answers.Listing(items=items, resource_version=page["metadata"]["resourceVersion"])
             params = {**params, "continue": token}
