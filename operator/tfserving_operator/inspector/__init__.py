@@ -1,0 +1,5 @@
+"""The `inspect` init container: reads a SavedModel before the server does, without TensorFlow."""
+
+from tfserving_operator.inspector.command import main
+
+__all__ = ["main"]
