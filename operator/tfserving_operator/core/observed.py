@@ -176,14 +176,9 @@ class Deployment:
 def deployment_from_raw(raw: Raw) -> Deployment:
     """The projection of a Deployment."""
     status = raw.get("status") or {}
-    failure = next(
-        (
-            c
-            for c in status.get("conditions") or ()
-            if c["type"] == "ReplicaFailure" and c["status"] == "True"
-        ),
-        {},
-    )
+    conditions = status.get("conditions") or ()
+    failures: list[Raw] = [c for c in conditions if c["type"] == "ReplicaFailure" and c["status"] == "True"]
+    failure: Raw = failures[0] if failures else {}
     annotations = raw["metadata"].get("annotations") or {}
     version = annotations.get(constants.ANNOTATION_MODEL_VERSION, "")
     return Deployment(
