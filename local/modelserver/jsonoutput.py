@@ -145,6 +145,8 @@ def _groups(texts: Sequence[str], shape: tuple[int, ...], axis: int) -> list[Seq
 
 def _elements(name: str, tensor: tensors.Tensor, *, depth: int) -> list[str]:
     array = tensor.array
+    if array.size == 0:
+        return []
     match tensor.dtype:
         case dtypes.DType.FLOAT | dtypes.DType.DOUBLE:
             return _decimals(array)

@@ -79,6 +79,10 @@ class Settings:
     poll_seconds: int
 
 
+def _pool(threads: int, name: str) -> futures.ThreadPoolExecutor:
+    return futures.ThreadPoolExecutor(max(threads, 1), name)
+
+
 class Servables:
     """All models of the server."""
 
@@ -87,8 +91,8 @@ class Servables:
         self._settings = settings
         self._changed = threading.Condition()
         self._versions: dict[str, dict[int, Version]] = {model.name: {} for model in models}
-        self._loaders = futures.ThreadPoolExecutor(settings.initial_load_threads, "load")
-        self._unloaders = futures.ThreadPoolExecutor(max(settings.unload_threads, 1), "unload")
+        self._loaders = _pool(settings.initial_load_threads, "load")
+        self._unloaders = _pool(settings.unload_threads, "unload")
 
     def start(self) -> None:
         """Load what the configuration asks for.
@@ -110,16 +114,14 @@ class Servables:
         unavailable = [version for version in failed if version is not None]
         if unavailable:
             listed = "".join(
-                f"{{{version.label} due to error: {version.error.status_text if version.error else ''}}}, "
+                f"{version.label} due to error: {version.error.status_text if version.error else ''}}}, "
                 for version in unavailable
             )
             raise errors.ServingError(
                 errors.Code.UNKNOWN, f"{len(unavailable)} servable(s) did not become available: {{{listed}}}"
             )
-        initial, self._loaders = (
-            self._loaders,
-            futures.ThreadPoolExecutor(max(self._settings.load_threads, 1), "load"),
-        )
+        with self._changed:
+            initial, self._loaders = self._loaders, _pool(self._settings.load_threads, "load")
         initial.shutdown(wait=False)
 
     def _is_settled(self) -> bool:
@@ -192,7 +194,11 @@ class Servables:
                 break
             except errors.ServingError as error:
                 failure = error
-            logs.log("util/retrier.cc", f"Loading servable: {version.label} failed: {failure.status_text}")
+            logs.log(
+                "util/retrier.cc",
+                f"Loading servable: {version.label} failed: {failure.status_text}",
+                severity=logs.Severity.ERROR,
+            )
             with self._changed:
                 if retries_left <= 0 or not version.is_aspired:
                     self._set_state(version, State.END, failure)
@@ -200,6 +206,8 @@ class Servables:
                     return
                 retries_left -= 1
                 self._changed.wait_for(lambda: not version.is_aspired, self._settings.retry_interval_seconds)
+            retry = self._settings.max_retries - retries_left
+            logs.log("util/retrier.cc", f"Retrying of Loading servable: {version.label} retry: {retry}")
         logs.log(_WHERE, f"Successfully loaded servable version {version.label}")
         with self._changed:
             version.model = model

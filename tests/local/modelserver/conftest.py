@@ -1,0 +1,37 @@
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local import cache
+from tests.local.modelserver import servers
+
+EXPORT = Path(__file__).with_name("export.py")
+
+
+@pytest.fixture(scope="session")
+def models() -> Path:
+    """The folder of the SavedModels, exported by TensorFlow once per machine."""
+    return cache.entry(cache.root() / "tests" / f"modelserver-{cache.digest_of_paths([EXPORT])}", export)
+
+
+def export(target: Path) -> None:
+    quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
+    done = subprocess.run([sys.executable, EXPORT, target], env=quiet, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
+@pytest.fixture(scope="session")
+def server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    """A server of several models, as an operator would start it."""
+    folder = tmp_path_factory.mktemp("server")
+    flag = servers.config_file(
+        folder,
+        servers.model("line", models / "line", "model_version_policy { specific { versions: 1 versions: 2 } }"),
+        *(servers.model(name, models / name) for name in ("dense", "zoo", "slow", "noindex")),
+    )
+    with servers.running(folder, flag, "--file_system_poll_wait_seconds=0", "--rest_api_num_threads=16") as process:
+        yield process
