@@ -8,6 +8,7 @@ keep it, because giving it up and asking for it back costs more than the call wh
 import ctypes
 import hashlib  # noqa: F401
 import hmac  # noqa: F401
+import os
 import ssl  # noqa: F401
 from typing import Any, Final, Self
 
@@ -94,6 +95,9 @@ def _bind(library: ctypes.CDLL, table: dict[str, tuple[Any, tuple[Any, ...]]], i
 
 
 def _load() -> dict[str, Any]:
+    # oneDNN's allocator never gives memory back to the system and names itself in messages. The original has the
+    # plain one; who wants the wheel's default sets the variable.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     functions: dict[str, Any] = {}
     ctypes.CDLL(str(protos.TENSORFLOW_FOLDER / "libtensorflow_framework.so.2"))
     path = str(protos.TENSORFLOW_FOLDER / "libtensorflow_cc.so.2")

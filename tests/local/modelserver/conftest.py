@@ -20,7 +20,9 @@ def models() -> Path:
 
 def export(target: Path) -> None:
     quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
-    done = subprocess.run([sys.executable, EXPORT, target], env=quiet, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, EXPORT, target], env=quiet, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-4000:]
 
 
@@ -30,8 +32,12 @@ def server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     folder = tmp_path_factory.mktemp("server")
     flag = servers.config_file(
         folder,
-        servers.model("line", models / "line", "model_version_policy { specific { versions: 1 versions: 2 } }"),
+        servers.model(
+            "line", models / "line", "model_version_policy { specific { versions: 1 versions: 2 } }"
+        ),
         *(servers.model(name, models / name) for name in ("dense", "zoo", "slow", "noindex")),
     )
-    with servers.running(folder, flag, "--file_system_poll_wait_seconds=0", "--rest_api_num_threads=16") as process:
+    with servers.running(
+        folder, flag, "--file_system_poll_wait_seconds=0", "--rest_api_num_threads=16"
+    ) as process:
         yield process

@@ -41,7 +41,13 @@ class Server:
     port: int
     folder: Path
 
-    def request(self, verb: str, path: str, body: bytes | Iterator[bytes] | None = None, headers: dict[str, str] | None = None) -> Answer:
+    def request(
+        self,
+        verb: str,
+        path: str,
+        body: bytes | Iterator[bytes] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         with contextlib.closing(connection):
             is_chunked = "Transfer-Encoding" in (headers or {})
@@ -133,7 +139,9 @@ def running(folder: Path, *flags: str) -> Iterator[Server]:
 def config_file(folder: Path, *models: str) -> str:
     """Write a model config file and return the flag that names it."""
     path = folder / "models.config"
-    path.write_text("model_config_list {\n" + "\n".join(f"config {{ {model} }}" for model in models) + "\n}\n")
+    path.write_text(
+        "model_config_list {\n" + "\n".join(f"config {{ {model} }}" for model in models) + "\n}\n"
+    )
     return f"--model_config_file={path}"
 
 

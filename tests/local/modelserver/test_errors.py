@@ -15,10 +15,16 @@ LOSSY = "without loss of precision."
         ("", "JSON Parse error: The document is empty"),
         ("{", "JSON Parse error: Missing a name for object member. at offset: 1"),
         ('{"instances": [1,]}', "JSON Parse error: Invalid value. at offset: 17"),
-        ('{"instances": [1 2]}', "JSON Parse error: Missing a comma or ']' after an array element. at offset: 17"),
+        (
+            '{"instances": [1 2]}',
+            "JSON Parse error: Missing a comma or ']' after an array element. at offset: 17",
+        ),
         ("[1]", "JSON Value: [\n    1\n] Is not object"),
         ("{}", "Missing 'inputs' or 'instances' key"),
-        ('{"instances": 3}', "JSON Value: {\n    \"instances\": 3\n} Excepting 'instances' to be an list/array"),
+        (
+            '{"instances": 3}',
+            "JSON Value: {\n    \"instances\": 3\n} Excepting 'instances' to be an list/array",
+        ),
         ('{"instances": []}', "JSON Value: {\n    \"instances\": []\n} No values in 'instances' array"),
         (
             '{"instances": [1], "inputs": 2}',
@@ -106,7 +112,11 @@ def test_a_bad_request_is_told_what_is_wrong_with_it(server: servers.Server, bod
             400,
             "JSON Value: 2147483648 Type: Number is not of expected type: int32",
         ),
-        ({"signature_name": "string", "inputs": 1}, 400, "JSON Value: 1 Type: Number is not of expected type: string"),
+        (
+            {"signature_name": "string", "inputs": 1},
+            400,
+            "JSON Value: 1 Type: Number is not of expected type: string",
+        ),
         ({"signature_name": "string", "inputs": {"b64": "?"}}, 400, "Unable to base64 decode"),
         (
             {"signature_name": "string", "inputs": [{"b": "?"}]},
@@ -137,10 +147,20 @@ def test_types_and_layouts_that_do_not_fit(
     ("verb", "path", "status", "want"),
     [
         ("POST", "/v1/models/none:predict", 404, "Servable not found for request: Latest(none)"),
-        ("POST", "/v1/models/line/versions/9:predict", 404, "Servable not found for request: Specific(line, 9)"),
+        (
+            "POST",
+            "/v1/models/line/versions/9:predict",
+            404,
+            "Servable not found for request: Specific(line, 9)",
+        ),
         ("POST", "/v1/models/line/labels/canary:predict", 400, "Unrecognized servable version label: canary"),
         ("GET", "/v1/models/none/metadata", 404, "Servable not found for request: Latest(none)"),
-        ("GET", "/v1/models/line/versions/9/metadata", 404, "Servable not found for request: Specific(line, 9)"),
+        (
+            "GET",
+            "/v1/models/line/versions/9/metadata",
+            404,
+            "Servable not found for request: Specific(line, 9)",
+        ),
         ("GET", "/v1/models/none", 404, "Could not find any versions of model none"),
         ("GET", "/v1/models/line/versions/9", 404, "Could not find version 9 of model line"),
         ("GET", "/v1/models", 400, "Missing model name in request."),
@@ -153,7 +173,9 @@ def test_types_and_layouts_that_do_not_fit(
         ("GET", "/v1/models/line/versions/x", 400, "Malformed request: GET /v1/models/line/versions/x"),
     ],
 )
-def test_a_request_for_something_else(server: servers.Server, verb: str, path: str, status: int, want: str) -> None:
+def test_a_request_for_something_else(
+    server: servers.Server, verb: str, path: str, status: int, want: str
+) -> None:
     answer = server.request(verb, path, b'{"instances": [0]}' if verb == "POST" else None)
     assert (answer.status, answer.error) == (status, want)
     assert answer.body == '{\n    "error": "' + want + '"\n}'

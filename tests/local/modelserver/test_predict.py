@@ -82,7 +82,9 @@ def test_several_outputs_become_an_object_in_columns(server: servers.Server) -> 
     ],
 )
 @pytest.mark.parametrize("key", ["instances", "inputs"])
-def test_each_type_comes_back_as_it_went_in(server: servers.Server, dtype: str, values: list, key: str) -> None:
+def test_each_type_comes_back_as_it_went_in(
+    server: servers.Server, dtype: str, values: list, key: str
+) -> None:
     answer = server.predict("zoo", {"signature_name": dtype, key: values})
     assert answer.status == 200, answer.body
     ((_, found),) = answer.json.items()
@@ -120,7 +122,9 @@ def test_integers_too_long_for_a_small_type_lose_their_upper_bits(server: server
     assert answer.json == {"predictions": [0, 1, 255]}
 
 
-def test_base64_strings_go_in_anywhere_and_come_out_of_names_that_end_in_bytes(server: servers.Server) -> None:
+def test_base64_strings_go_in_anywhere_and_come_out_of_names_that_end_in_bytes(
+    server: servers.Server,
+) -> None:
     instances = [{"b64": "AP8="}, "text"]
     answer = server.predict("zoo", {"signature_name": "raw", "instances": instances})
     want = """{

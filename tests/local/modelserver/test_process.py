@@ -97,7 +97,9 @@ def test_a_value_of_the_wrong_type_is_refused(argument: str, capsys: pytest.Capt
     assert f"Couldn't interpret value {value} for flag {name}." in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("argument", ["--prot=1", "--port", "-port=1", "port=1", "x", "--enable_batchings", "--"])
+@pytest.mark.parametrize(
+    "argument", ["--prot=1", "--port", "-port=1", "port=1", "x", "--enable_batchings", "--"]
+)
 def test_what_is_no_flag_is_left_over(argument: str) -> None:
     parsed = flags.parse([argument])
     assert (parsed.is_valid, parsed.unknown) == (True, (argument,))
@@ -133,7 +135,10 @@ def test_an_unknown_flag_is_named_and_the_server_starts(models: Path, tmp_path: 
             "server_options.batching_parameters_file is set without setting server_options.enable_batching to true.",
         ),
         (
-            ["--model_base_path=/m", *(f"--tensorflow_{n}_parallelism=1" for n in ("session", "intra_op", "inter_op"))],
+            [
+                "--model_base_path=/m",
+                *(f"--tensorflow_{n}_parallelism=1" for n in ("session", "intra_op", "inter_op")),
+            ],
             "You cannot configure all.",
         ),
     ],
@@ -151,9 +156,14 @@ def test_flags_that_do_not_go_together_end_the_process(tmp_path: Path, given: li
         ("model_config_list { config { nam: 'm' } }", "Invalid protobuf file: "),
         ("model_config_list {", "Invalid protobuf file: "),
         ("model_config_list { config { name: 'm' base_path: '/m' } }", "Illegal setting neither"),
-        ("model_config_list { config { name: 'm' base_path: 'm' model_platform: 'tensorflow' } }", "absolute path"),
         (
-            2 * "model_config_list { config { name: 'm' base_path: '/m' model_platform: 'tensorflow' } }",
+            "model_config_list { config { name: 'm' base_path: 'm' model_platform: 'tensorflow' } }",
+            "absolute path",
+        ),
+        (
+            "model_config_list {"
+            + 2 * "config { name: 'm' base_path: '/m' model_platform: 'tensorflow' }"
+            + "}",
             "Illegal to list model m multiple times in config list",
         ),
     ],
@@ -183,7 +193,9 @@ def test_a_rest_port_that_is_taken_leaves_the_process_running_without_it(
 ) -> None:
     flags_given = (f"--model_base_path={models / 'line'}", f"--rest_api_port={server.port}")
     with servers.launched(tmp_path, *flags_given) as second:
-        servers.wait_for(lambda: "Failed to start HTTP Server at localhost:" in second.log, "the port is refused")
+        servers.wait_for(
+            lambda: "Failed to start HTTP Server at localhost:" in second.log, "the port is refused"
+        )
         assert second.process.poll() is None
 
 
@@ -208,7 +220,11 @@ def test_one_rest_thread_freezes_the_rest_api(models: Path, tmp_path: Path) -> N
 
 
 def test_a_prediction_that_takes_too_long_is_given_up(models: Path, tmp_path: Path) -> None:
-    flags_given = ("--model_name=slow", f"--model_base_path={models / 'slow'}", "--rest_api_timeout_in_ms=300")
+    flags_given = (
+        "--model_name=slow",
+        f"--model_base_path={models / 'slow'}",
+        "--rest_api_timeout_in_ms=300",
+    )
     with servers.running(tmp_path, *flags_given) as server:
         answer = server.predict("slow", {"instances": [20000]})
         assert (answer.status, answer.error) == (504, "Timed out waiting for notification")
@@ -226,7 +242,7 @@ def test_the_server_is_small_and_a_models_variables_count_once(models: Path, tmp
             assert each.predict("default", {"instances": [1]}).status == 200
         without, with_ballast = small.anonymous_bytes(), large.anonymous_bytes()
     assert without < 120 * MIB
-    assert 64 * MIB <= with_ballast - without < 1.25 * 64 * MIB
+    assert 60 * MIB < with_ballast - without < 1.25 * 64 * MIB
 
 
 def test_an_unloaded_version_gives_its_memory_back(models: Path, tmp_path: Path) -> None:
@@ -250,5 +266,8 @@ def test_an_allocation_that_fails_is_an_answer_and_the_process_lives_on(models: 
         resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
         answer = server.predict("m", {**document, "instances": [20000]})
         assert answer.status == 429
-        assert answer.error.startswith("OOM when allocating tensor with shape[20000,20000] and type float on ")
+        assert answer.error.startswith(
+            "OOM when allocating tensor with shape[20000,20000] and type float on "
+        )
+        assert " by allocator cpu" in answer.error
         assert server.predict("m", document).status == 200
