@@ -23,6 +23,9 @@ from local.cluster import (
 from local.cluster import layout as layouts
 from local.images import made
 
+START_SECONDS = 10.0
+"""How long the node's first process may take to be there."""
+
 PRIVATE_FOLDERS = ("/run/containerd", "/run/netns", "/var/lib/cni", "/var/log/containers")
 """Folders that are empty in every node at its start, and nobody else's."""
 
@@ -36,14 +39,14 @@ def up(layout: layouts.Layout, progress: progresses.Progress) -> None:
         pid = namespaces.node_pid(layout)
         if pid is not None and namespaces.is_in_network(layout, pid):
             try:
-                readiness.wait_until_ready(layout, programs, progress)
+                readiness.wait_until_ready(layout, programs, progress, seconds=readiness.PATIENCE_SECONDS)
             except TimeoutError as error:
                 progress.say(f"the running node does not get ready ({error}): it is started again")
             else:
                 return
         _end_node(layout)
         _start(layout, programs, progress)
-        readiness.wait_until_ready(layout, programs, progress)
+        readiness.wait_until_ready(layout, programs, progress, seconds=readiness.READY_SECONDS)
 
 
 def down(layout: layouts.Layout, progress: progresses.Progress, *, purge: bool = False) -> None:
@@ -106,10 +109,11 @@ def _start(layout: layouts.Layout, programs: Path, progress: progresses.Progress
     spec.write_text(json.dumps(_build_spec(layout, programs), indent=2))
     namespaces.create_network(layout)
     cgroups.create(layout.title)
-    launcher = namespaces.start_node(layout, spec)
+    namespaces.start_node(layout, spec)
+    start_deadline = time.monotonic() + START_SECONDS
 
     def problem() -> str:
-        if launcher.poll() is not None:
+        if time.monotonic() > start_deadline and namespaces.node_pid(layout) is None:
             raise RuntimeError(f"the node did not start\n{readiness.last_lines(layout)}")
         return "" if node.is_listening(str(layout.containerd_socket)) else "containerd does not listen"
 

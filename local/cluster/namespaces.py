@@ -36,6 +36,7 @@ def create_network(layout: layouts.Layout) -> None:
         ["ip", "address", "replace", f"{layouts.NODE_IP}/32", "dev", "lo"],
         ["ip", "address", "replace", f"{layouts.DNS_IP}/32", "dev", "lo"],
         ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"],
+        ["sh", "-c", "echo 0 > /proc/sys/net/ipv4/icmp_ratelimit"],  # else some look-ups are not refused
         # The node's own packets need some route to a Service before kube-proxy's rules see them; what Pods
         # send to an address that is no Service's is refused at once.
         ["ip", "route", "replace", services, "dev", "lo", "table", LOCAL_TABLE],
@@ -63,9 +64,11 @@ def enter(layout: layouts.Layout) -> list[str]:
     return ["nsenter", f"--net={layout.netns}", "--"]
 
 
-def start_node(layout: layouts.Layout, spec: Path) -> subprocess.Popen[bytes]:
+def start_node(layout: layouts.Layout, spec: Path) -> None:
     """Start the node's first process; it lives on when this process ends."""
     command = [
+        "setsid",
+        "--fork",  # so that it is the child of the machine's first process, not of this one
         *enter(layout),
         "unshare",
         "--fork",
@@ -77,9 +80,7 @@ def start_node(layout: layouts.Layout, spec: Path) -> subprocess.Popen[bytes]:
         str(spec),
     ]
     with (layout.logs / "node.log").open("ab") as log:
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
-        )
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
 
 
 def node_pid(layout: layouts.Layout) -> int | None:

@@ -12,7 +12,10 @@ from local.cluster import layout as layouts
 from local.cluster import namespaces
 
 READY_SECONDS = 90.0
-"""How long a node may take to be ready."""
+"""How long a node may take from its start to be ready."""
+
+PATIENCE_SECONDS = 45.0
+"""How long a node that runs already may take before it counts as half dead."""
 
 POLL_SECONDS = 0.25
 """How often the node is asked whether it is ready."""
@@ -21,7 +24,9 @@ SHOWN_LINES = 4
 """How many of the last lines of the node's log an error shows."""
 
 
-def wait_until_ready(layout: layouts.Layout, programs: Path, progress: progresses.Progress) -> None:
+def wait_until_ready(
+    layout: layouts.Layout, programs: Path, progress: progresses.Progress, *, seconds: float
+) -> None:
     """Wait for all components, the API server, the node, and Services.
 
     Raises
@@ -29,7 +34,7 @@ def wait_until_ready(layout: layouts.Layout, programs: Path, progress: progresse
     TimeoutError
         The node does not get ready; says what is in the way.
     """
-    deadline = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + seconds
     service = f"--server=https://{layouts.API_SERVICE_IP}"
     condition = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
     account = ["get", "serviceaccount", "default", "-o", "name"]
@@ -42,7 +47,7 @@ def wait_until_ready(layout: layouts.Layout, programs: Path, progress: progresse
         ("default service account", partial(ask, account, "serviceaccount/default")),
     ]
     for what, problem in steps:
-        wait(problem, deadline, layout)
+        wait(partial(_problem_of_living, layout, problem), deadline, layout)
         progress.say(f"{what} ready")
 
 
@@ -59,6 +64,12 @@ def last_lines(layout: layouts.Layout) -> str:
     log = layout.logs / "node.log"
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     return "\n".join([*lines[-SHOWN_LINES:], f"(logs: {layout.logs})"])
+
+
+def _problem_of_living(layout: layouts.Layout, problem: Callable[[], str]) -> str:
+    if namespaces.node_pid(layout) is None:
+        raise TimeoutError("the node's first process has ended")
+    return problem()
 
 
 def _components_problem(layout: layouts.Layout) -> str:
