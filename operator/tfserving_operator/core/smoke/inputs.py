@@ -71,7 +71,7 @@ _FLOAT_FAMILIES: Final[tuple[Family, ...]] = (
     lambda unit: unit * 2 - 1,
     lambda unit: (unit * 0.5 + 0.5) * 100,
 )
-_INTEGER_FAMILIES: Final = tuple(_below(top) for top in (2, 10, 5, 10, 3, 50, 10, 100, 8, 100, 250, 1000))
+_INTEGER_FAMILIES: Final = tuple(_below(top) for top in (2, 3, 4, 2, 10, 5, 10, 50, 8, 100, 250, 1000))
 """Small ones first: an embedding refuses ids beyond its vocabulary."""
 _PIXEL_FAMILIES: Final = tuple(
     _as_pixels(family) for family in (_FLOAT_FAMILIES[0], _ramp, _FLOAT_FAMILIES[7], _FLOAT_FAMILIES[8]) * 3

@@ -18,6 +18,8 @@ from tfserving_operator.core.smoke.checks import distinct_outputs, evidence, gol
 
 MAX_CASES: Final = 4
 """Cases that a probe is tried on; with the probes below that bounds a test's extra requests."""
+_CLEARLY: Final = 1e-3
+"""A relative spread that no rounding makes."""
 
 
 class Cause(StrEnum):
@@ -111,7 +113,7 @@ def explain(found: evidence.Evidence, failure: plans.CheckResult) -> plans.Check
     """Name the cause of a failure, where a probe tells it; two that tell the same are both named."""
     told = [probe for probe in PROBES if _tells(found, probe, failure)]
     if not told:
-        is_constant = failure.reason == reasons.Reason.IdenticalOutputs and not _some_vary(found)
+        is_constant = failure.reason == reasons.Reason.IdenticalOutputs and _stays_constant(found)
         return replace(failure, cause=Cause.ConstantOutput) if is_constant else failure
     effect = "agree with their goldens" if failure.reason == reasons.Reason.GoldenMismatch else "differ"
     names = " or ".join(probe.name for probe in told)
@@ -129,9 +131,7 @@ def _tells(found: evidence.Evidence, probe: Probe, failure: plans.CheckResult) -
     has_goldens = [case for case in chosen if case.expect is not None]
     if has_goldens:
         return not any(goldens.mismatch(case, named[case.name]) for case in has_goldens)
-    if failure.reason != reasons.Reason.IdenticalOutputs:
-        return False
-    return _vary(chosen, named)
+    return failure.reason == reasons.Reason.IdenticalOutputs and _wakes(found, probe)
 
 
 def _answers(found: evidence.Evidence, probe: Probe) -> dict[str, answers.Answer]:
@@ -139,12 +139,19 @@ def _answers(found: evidence.Evidence, probe: Probe) -> dict[str, answers.Answer
     return {name: evidence.named(answer, found.signature) for name, answer in answered.items()}
 
 
-def _some_vary(found: evidence.Evidence) -> bool:
-    """Whether a change of scale made constant answers differ; also when no probe could be tried."""
-    tried = [named for named in (_answers(found, probe) for probe in PROBES) if named]
-    return not tried or any(_vary(_chosen(found), named) for named in tried)
+def _stays_constant(found: evidence.Evidence) -> bool:
+    """Whether smaller inputs were tried, and none made the answers differ."""
+    return bool(found.recording.probes) and not any(_wakes(found, probe) for probe in PROBES)
 
 
-def _vary(chosen: Sequence[cases.Case], named: Mapping[str, answers.Answer]) -> bool:
-    spreads = distinct_outputs.measure(chosen, named, distinct_outputs.MIN_RELATIVE_SPREAD)
-    return any(s.varies for s in spreads)
+def _wakes(found: evidence.Evidence, probe: Probe) -> bool:
+    """Whether answers that are all alike differ clearly with smaller inputs, so that larger ones saturate the model.
+
+    With larger inputs even a collapsed model differs a little, which explains nothing.
+    """
+    if probe.cause is not Cause.UnscaledInput or found.signature is None:
+        return False
+    changed = [_changed(case, probe, found.signature) for case in _chosen(found)]
+    sent = [case for case in changed if case is not None]
+    spreads = distinct_outputs.measure(sent, _answers(found, probe), _CLEARLY)
+    return any(s.relative > _CLEARLY for s in spreads)

@@ -1,0 +1,54 @@
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from local import cache
+from tests.local.modelserver import servers
+
+EXPORT = Path(__file__).with_name("export.py")
+
+
+@pytest.fixture(scope="session")
+def exported() -> Path:
+    """The folder of the SavedModels, exported by TensorFlow once per machine."""
+    return cache.entry(cache.root() / "tests" / f"serving-{cache.digest_of_paths([EXPORT])}", export)
+
+
+def export(target: Path) -> None:
+    quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
+    done = subprocess.run(
+        [sys.executable, EXPORT, target], env=quiet, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
+@pytest.fixture(scope="session")
+def model_server(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    folder = tmp_path_factory.mktemp("serving")
+    names = sorted(path.name for path in exported.iterdir())
+    flag = servers.config_file(folder, *(servers.model(name, exported / name) for name in names))
+    with servers.running(folder, flag, "--rest_api_num_threads=8") as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def other_server(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    """What the active revision serves under the same names, in the order of candidate and control."""
+    folder = tmp_path_factory.mktemp("control")
+    pairs = {"renamed": "good", "constant": "good", "good": "renamed", "retrained": "good", "argmax": "words"}
+    flag = servers.config_file(
+        folder, *(servers.model(name, exported / other) for name, other in pairs.items())
+    )
+    with servers.running(folder, flag, "--rest_api_num_threads=8") as process:
+        yield process
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as opened:
+        yield opened
