@@ -1,0 +1,112 @@
+"""What sources say about themselves: words with the sentences that follow them, metrics, settings."""
+
+import ast
+import dataclasses
+import inspect
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+_SECTION = re.compile(r"    # (.+)")
+_METRIC_KINDS = {"Counter": "counter", "Histogram": "histogram"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Word:
+    """One value of an enumeration."""
+
+    value: str
+    meaning: str
+    """Reads on from the value: "means ..."."""
+    section: str = ""
+    """The comment that stands above its group."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Metric:
+    """One metric, named as Prometheus sees it."""
+
+    name: str
+    kind: str
+    text: str
+    labels: tuple[str, ...] = ()
+
+
+def words_of(path: Path, name: str) -> list[Word]:
+    """Return the values of a StrEnum with the strings that follow them.
+
+    Raises
+    ------
+    ValueError
+        When the file has no such class, or one of its values says nothing about itself.
+    """
+    text = path.read_text()
+    lines = text.splitlines()
+    found = next((n for n in ast.parse(text).body if isinstance(n, ast.ClassDef) and n.name == name), None)
+    if found is None:
+        raise ValueError(f"{path} has no class {name}")
+    words = []
+    for statement, after in itertools.pairwise([*found.body, ast.Pass()]):
+        match statement:
+            case ast.Assign(value=ast.Constant(value=str() as value)):
+                meaning = _text(after)
+                if not meaning:
+                    raise ValueError(f"{path}: {name}.{value} does not say what it means")
+                section = _section(lines, found.lineno, statement.lineno)
+                words.append(Word(value=value, meaning=meaning, section=section))
+            case _:
+                pass
+    return words
+
+
+def _text(statement: ast.stmt) -> str:
+    match statement:
+        case ast.Expr(value=ast.Constant(value=str() as text)):
+            return " ".join(inspect.cleandoc(text).split())
+        case _:
+            return ""
+
+
+def _section(lines: list[str], first: int, last: int) -> str:
+    for line in reversed(lines[first : last - 1]):
+        if matched := _SECTION.fullmatch(line):
+            return matched.group(1)
+    return ""
+
+
+def attributes_of(path: Path, name: str) -> dict[str, str]:
+    """Return the strings that follow the annotated attributes of a class."""
+    found = next(
+        n for n in ast.parse(path.read_text()).body if isinstance(n, ast.ClassDef) and n.name == name
+    )
+    return {
+        statement.target.id: _text(after)
+        for statement, after in itertools.pairwise([*found.body, ast.Pass()])
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+    }
+
+
+def metrics_of(root: Path) -> list[Metric]:
+    """Return the metrics that the sources below a folder make, in the order of their names."""
+    found = [metric for path in root.rglob("*.py") for metric in _metrics_in(ast.parse(path.read_text()))]
+    return sorted(found, key=lambda metric: metric.name)
+
+
+def _metrics_in(tree: ast.Module) -> Iterator[Metric]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr=("Counter" | "Histogram") as kind),
+                args=[ast.Constant(value=str() as name), ast.Constant(value=str() as text), *labels],
+            ):
+                suffix = "_total" if kind == "Counter" else ""
+                names = ast.literal_eval(labels[0]) if labels else ()
+                yield Metric(name=name + suffix, kind=_METRIC_KINDS[kind], text=text, labels=tuple(names))
+            case ast.Call(
+                func=ast.Attribute(attr="gauge"),
+                args=[ast.Constant(value=str() as name), ast.Constant(value=str() as text), *_],
+            ):
+                yield Metric(name=f"tfserving_operator_{name}", kind="gauge", text=text)
+            case _:
+                pass
