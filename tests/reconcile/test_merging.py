@@ -1,0 +1,50 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfserving_operator.reconcile import merging
+
+JSON = st.recursive(
+    st.integers() | st.text(max_size=3) | st.booleans(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=8,
+)
+OBJECTS = st.dictionaries(st.text(max_size=2), JSON, max_size=4)
+
+
+def apply(target: Any, patch: Any) -> Any:
+    """RFC 7386, word by word."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = apply(result.get(key), value)
+    return result
+
+
+@given(OBJECTS, OBJECTS)
+def test_a_patch_leads_from_one_object_to_the_other(old: dict[str, Any], new: dict[str, Any]) -> None:
+    assert apply(old, merging.build_merge_patch(old, new)) == new
+
+
+@given(OBJECTS)
+def test_nothing_changes_nothing(same: dict[str, Any]) -> None:
+    assert merging.build_merge_patch(same, same) == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1}, {"b": None}),
+        ({"a": {"x": 1, "y": 2}}, {"a": {"x": 1, "y": 3}}, {"a": {"y": 3}}),
+        ({"a": [1, 2]}, {"a": [2]}, {"a": [2]}),
+        ({}, {"a": {"b": 1}}, {"a": {"b": 1}}),
+    ],
+)
+def test_only_what_differs_is_sent(old: Any, new: Any, want: Any) -> None:
+    assert merging.build_merge_patch(old, new) == want
