@@ -19,6 +19,7 @@ from tfserving_operator.api.bounds import (
     Int64,
     ResourceList,
     Seconds,
+    SetEntries,
     SpecModel,
 )
 from tfserving_operator.api.smoke import OnInconclusive, Smoke
@@ -77,6 +78,7 @@ class Server(SpecModel):
             Annotated[str, Field(min_length=1, max_length=128)],
             Annotated[str, Field(max_length=4096)],
         ],
+        SetEntries,
         Field(max_length=64),
     ] = Field(default_factory=dict)
     """Further tensorflow_model_server flags by name, without dashes; checked by name and type."""
