@@ -15,7 +15,7 @@ from tfserving_operator.api import reasons
 STEP_TIMEOUT_SECONDS = 240.0
 """After which a step counts as without outcome."""
 
-TRAFFIC_SECONDS = 4.0
+TRAFFIC_SECONDS = 3.0
 """How long a version gets traffic in its bake before the client sends it the large batch."""
 
 
