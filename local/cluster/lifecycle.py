@@ -36,8 +36,7 @@ def up(layout: layouts.Layout, progress: progresses.Progress) -> None:
     programs = binaries.ensure(binaries.KUBERNETES, progress)
     binaries.ensure(binaries.HELM, progress)
     with cache.lock(layout.command_lock):
-        pid = namespaces.node_pid(layout)
-        if pid is not None and namespaces.is_in_network(layout, pid):
+        if _may_be_alive(layout):
             try:
                 readiness.wait_until_ready(layout, programs, progress, seconds=readiness.PATIENCE_SECONDS)
             except TimeoutError as error:
@@ -61,7 +60,7 @@ def down(layout: layouts.Layout, progress: progresses.Progress, *, purge: bool =
     purge
         Whether logs and imported images go too.
     """
-    if not layout.state.exists():
+    if not any(path.exists() for path in (layout.state, layout.run, layout.netns)):
         progress.say("there is no cluster")
         return
     with cache.lock(layout.command_lock):
@@ -77,6 +76,14 @@ def down(layout: layouts.Layout, progress: progresses.Progress, *, purge: bool =
         if purge:
             shutil.rmtree(layout.state)
         progress.say("the cluster is gone")
+
+
+def _may_be_alive(layout: layouts.Layout) -> bool:
+    """Whether there is a node that could be ready; not one whose files or network somebody deleted."""
+    pid = namespaces.node_pid(layout)
+    if pid is None or not namespaces.is_in_network(layout, pid):
+        return False
+    return layout.kubeconfig.exists() and layout.etcd.exists()
 
 
 def _end_node(layout: layouts.Layout) -> None:

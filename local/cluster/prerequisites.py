@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterable
 
 from local import progress as progresses
 from local.cluster import configuration
@@ -39,7 +39,7 @@ def require_root() -> None:
 
 
 def ensure(progress: progresses.Progress) -> None:
-    """Install what is missing where that is possible, else say what is missing.
+    """Have all that a cluster needs.
 
     Raises
     ------
@@ -49,44 +49,30 @@ def ensure(progress: progresses.Progress) -> None:
     require_root()
     if not shutil.which("go"):
         raise progresses.MissingError(f"missing: Go >= 1.24 in PATH, to build Kubernetes; {GO_ON}")
-    packages = missing_packages()
-    if not packages:
+    ensure_packages(PACKAGES, progress)
+
+
+def ensure_packages(packages: Iterable[str], progress: progresses.Progress) -> None:
+    """Install those of the Debian packages that are not there, or raise MissingError where that fails."""
+    missing = [name for name in packages if not find(PACKAGES[name])]
+    if not missing:
         return
-    if not shutil.which("apt-get"):
-        names = " ".join(packages)
-        raise progresses.MissingError(f"missing, called by their Debian names: {names}; {GO_ON}")
-    progress.say(f"installing Debian packages: {' '.join(packages)}")
-    _install(packages)
-
-
-def missing_packages(packages: dict[str, str] | None = None) -> list[str]:
-    """Return the names of the Debian packages that are not there."""
-    wanted = PACKAGES if packages is None else packages
-    return sorted(name for name, program in wanted.items() if not find(program))
+    names = " ".join(missing)
+    if not find("apt-get") or os.geteuid() != 0:
+        raise progresses.MissingError(f"missing (by their names in Debian): {names}; {GO_ON}")
+    progress.say(f"installing Debian packages: {names}")
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
+        done = subprocess.run(
+            ["apt-get", "-q", *command], env=environment, check=False, capture_output=True, text=True
+        )
+        if done.returncode != 0:
+            reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
+            raise progresses.MissingError(
+                f"missing: {names}; apt-get {command[0]} failed ({reason}); {GO_ON}"
+            )
 
 
 def find(program: str) -> str | None:
     """Return the path of a program of the machine."""
     return shutil.which(program, path=SEARCH_PATH)
-
-
-def _install(packages: list[str]) -> None:
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    policy = Path("/usr/sbin/policy-rc.d")
-    holds_services = not policy.exists()
-    if holds_services:  # the machine's own containerd need not start
-        policy.write_text("#!/bin/sh\nexit 101\n")
-        policy.chmod(0o755)
-    try:
-        for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
-            done = subprocess.run(
-                ["apt-get", "-q", *command], env=environment, check=False, capture_output=True, text=True
-            )
-            if done.returncode != 0:
-                raise progresses.MissingError(
-                    f"apt-get {command[0]} failed ({done.stderr.strip().splitlines()[-1:]}); "
-                    f"missing: {' '.join(packages)}; {GO_ON}",
-                )
-    finally:
-        if holds_services:
-            policy.unlink()

@@ -63,7 +63,9 @@ def last_lines(layout: layouts.Layout) -> str:
     """Return the end of the node's log, where components that end are told, and where to read on."""
     log = layout.logs / "node.log"
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    return "\n".join([*lines[-SHOWN_LINES:], f"(logs: {layout.logs})"])
+    return "\n".join(
+        [*lines[-SHOWN_LINES:], f"(logs: {layout.logs}; make cluster-down cluster-up starts afresh)"]
+    )
 
 
 def _problem_of_living(layout: layouts.Layout, problem: Callable[[], str]) -> str:

@@ -66,9 +66,7 @@ def _age(path: Path) -> float:
 
 
 def _build(build: Build, target: Path, progress: progresses.Progress) -> None:
-    missing = prerequisites.missing_packages({"buildah": "buildah"})
-    if missing:
-        raise progresses.MissingError(f"missing, to build images: {' '.join(missing)}")
+    prerequisites.ensure_packages(["buildah"], progress)
     base = made.base(progress)
     progress.say(f"building {build.name} from {build.dockerfile}")
     identity = target.parent / "image-id"

@@ -58,6 +58,7 @@ def pause() -> Path:
 
 
 def _make_base(target: Path, progress: progresses.Progress) -> None:
+    prerequisites.ensure_packages(["debootstrap"], progress)
     progress.say(f"making the base image with debootstrap: Debian {SUITE}, {', '.join(PACKAGES)}")
     tree, layer = target.parent / "rootfs", target.parent / "layer.tar"
     mirror = os.environ.get(MIRROR_VARIABLE)
