@@ -1,40 +1,9 @@
 """Inputs, good and bad, and what is said about them; Python and the API server are held to the same table."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from tests.support.judged import Input, limits, requests
+from tests.support.resource_inputs import MEMORY, RESOURCES
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Input:
-    """Changes to the minimal example."""
-
-    title: str
-    changes: Mapping[str, Any]
-    said: tuple[str, ...] = ()
-    """What our validation says; nothing for good input."""
-    name: str = "resnet"
-    parses: bool = True
-    """Whether it gets through the types."""
-    server: str | None = ""
-    """A part of the API server's message; None: it accepts what only we can refuse."""
-
-
-def _limits(**limits: Any) -> dict[str, Any]:
-    return {"resources": {"limits": limits}}
-
-
-def _requests(requests: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[str, Any]:
-    return {"resources": {"requests": dict(requests), "limits": dict(limits)}}
-
-
-def _memory(text: Any, said: str, server: str | None) -> Input:
-    return Input(
-        title=f"memory {text!r}",
-        changes=_limits(memory=text),
-        said=(f"spec.resources.limits.memory: {said}",),
-        server=server,
-    )
+__all__ = ["INPUTS", "Input"]
 
 
 def _flag(name: str, value: str, said: str) -> Input:
@@ -46,23 +15,19 @@ def _flag(name: str, value: str, said: str) -> Input:
     )
 
 
-def _small(text: str, count: int, meant: str) -> str:
-    return f"{text} of memory is {count} bytes, less than 16Mi, in which no model server starts: did you mean {meant}?"
-
-
 PATH_REMEDY = "write pvc://CLAIM/PATH, where PATH is the folder that holds the numeric version folders"
 NAME_REMEDY = "at most 50 characters of a-z, 0-9 and -, a letter first, a letter or digit last"
 
 GOOD = [
     Input(title="the minimal example", changes={}),
     *(
-        Input(title=f"memory {text}", changes=_limits(memory=text))
+        Input(title=f"memory {text}", changes=limits(memory=text))
         for text in ("16Mi", "1e9", "1.5Gi", "1Ti", 2**30)
     ),
-    *(Input(title=f"cpu {text}", changes=_limits(cpu=text)) for text in ("1m", "0.5", "256", 4, "+2", "1e0")),
-    Input(title="request equal to the limit", changes=_requests({"memory": "1024Mi"}, {"memory": "1Gi"})),
-    Input(title="gpu as a limit", changes=_limits(**{"nvidia.com/gpu": 1})),
-    Input(title="ephemeral storage", changes=_limits(**{"ephemeral-storage": "10Gi"})),
+    *(Input(title=f"cpu {text}", changes=limits(cpu=text)) for text in ("1m", "0.5", "256", 4, "+2", "1e0")),
+    Input(title="request equal to the limit", changes=requests({"memory": "1024Mi"}, {"memory": "1Gi"})),
+    Input(title="gpu as a limit", changes=limits(**{"nvidia.com/gpu": 1})),
+    Input(title="ephemeral storage", changes=limits(**{"ephemeral-storage": "10Gi"})),
     Input(title="the largest version", changes={"model": {"version": 2**63 - 1}}),
     Input(title="the root of a claim", changes={"model": {"uri": "pvc://models"}}),
     Input(title="the longest name", changes={}, name="x" * 50),
@@ -73,108 +38,6 @@ GOOD = [
     ),
     Input(title="a case by input name", changes={"smoke": {"cases": [{"name": "a", "inputs": {"x": [1]}}]}}),
     Input(title="no user", changes={"template": {"spec": {"securityContext": {"runAsUser": None}}}}),
-]
-
-MEMORY = [
-    _memory(
-        "500m", "500m of memory is half a byte: m means a thousandth: write 500Mi", "did you mean 500Mi?"
-    ),
-    _memory(
-        "512m", "512m of memory is less than a byte: m means a thousandth: write 512Mi", "did you mean 512Mi?"
-    ),
-    _memory("1024", _small("1024", 1024, "1024Mi"), "did you mean 1024Mi?"),
-    _memory(1024, _small("1024", 1024, "1024Mi"), "did you mean 1024Mi?"),
-    _memory("512k", _small("512k", 512_000, "512Mi"), "did you mean 512Mi?"),
-    _memory("8Mi", _small("8Mi", 8 * 2**20, "8Gi"), "less than 16Mi"),
-    _memory("15M", _small("15M", 15_000_000, "15Gi"), "less than 16Mi"),
-    _memory("1", _small("1", 1, "1Gi"), "less than 16Mi"),
-    _memory("1e3", _small("1e3", 1000, "512Mi"), "less than 16Mi"),
-    _memory("0", _small("0", 0, "512Mi"), "less than 16Mi"),
-    _memory("-1Gi", "-1Gi is negative: write 1Gi", "less than 16Mi"),
-    _memory("512mi", '"512mi" is not a quantity: write 512Mi', "512mi is not a quantity"),
-    _memory("1g", '"1g" is not a quantity: write 1Gi', "1g is not a quantity"),
-    _memory("1GB", '"1GB" is not a quantity: write 1Gi', "1GB is not a quantity"),
-    _memory("1.5 Gb", '"1.5 Gb" is not a quantity: write 1.5Gi', "1.5 Gb is not a quantity"),
-    _memory("100K", '"100K" is not a quantity: write 100Ki', "100K is not a quantity"),
-    _memory("lots", '"lots" is not a quantity: write 512Mi or 1Gi', "lots is not a quantity"),
-    _memory("", '"" is not a quantity: write 512Mi or 1Gi', "is not a quantity"),
-]
-
-RESOURCES = [
-    Input(
-        title="no memory limit",
-        changes={"resources": {"limits": {"memory": None, "cpu": 1}}},
-        said=(
-            "spec.resources.limits.memory: is required: without it one model can take the memory of the whole node",
-        ),
-        server="limits.memory is required",
-    ),
-    Input(
-        title="500 cores",
-        changes=_limits(cpu="500"),
-        said=("spec.resources.limits.cpu: 500 is 500 cores: did you mean 500m?",),
-        server="did you mean 500m?",
-    ),
-    Input(
-        title="negative cores",
-        changes=_limits(cpu="-1"),
-        said=("spec.resources.limits.cpu: -1 is negative: write 1",),
-        server="cores are not from 0 to 256",
-    ),
-    Input(
-        title="millicores spelt out",
-        changes=_limits(cpu="500mc"),
-        said=('spec.resources.limits.cpu: "500mc" is not a quantity: write 500m',),
-        server="500mc is not a quantity",
-    ),
-    Input(
-        title="request above the limit",
-        changes=_requests({"memory": "2Gi"}, {"memory": "1Gi"}),
-        said=(
-            "spec.resources.requests.memory: the request 2Gi is greater than the limit 1Gi: "
-            "write at most 1Gi, or raise limits.memory",
-        ),
-        server="a request is greater than its limit",
-    ),
-    Input(
-        title="request above the limit in other units",
-        changes=_requests({"cpu": "1.5"}, {"cpu": "1200m"}),
-        said=(
-            "spec.resources.requests.cpu: the request 1.5 is greater than the limit 1200m: "
-            "write at most 1200m, or raise limits.cpu",
-        ),
-        server="a request is greater than its limit",
-    ),
-    Input(
-        title="half a gpu",
-        changes=_limits(**{"nvidia.com/gpu": "500m"}),
-        said=(
-            "spec.resources.limits.nvidia.com/gpu: 500m of nvidia.com/gpu is not a whole number: write a whole number",
-        ),
-        server=None,
-    ),
-    Input(
-        title="gpu as a request only",
-        changes={"resources": {"requests": {"nvidia.com/gpu": 1}}},
-        said=(
-            "spec.resources.limits.nvidia.com/gpu: nvidia.com/gpu is requested without a limit, "
-            "and cannot be overcommitted: write the limit 1",
-        ),
-        server=None,
-    ),
-    Input(
-        title="a misspelt resource",
-        changes=_limits(memroy="1Gi"),
-        said=("spec.resources.limits.memroy: memroy is not a resource: did you mean memory?",),
-        server=None,
-    ),
-    Input(
-        title="half a core without quotes",
-        changes=_limits(cpu=0.5),
-        said=('spec.resources.limits.cpu: 0.5 is a fraction without quotes: write "0.5" or 500m',),
-        parses=False,
-        server="must be of type integer,string",
-    ),
 ]
 
 FLAGS = [

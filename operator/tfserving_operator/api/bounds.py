@@ -68,7 +68,7 @@ Quantity = Annotated[
     ),
 ]
 """A Kubernetes quantity as it was written; `core.quantities` knows what it is worth."""
-ResourceList = Annotated[dict[str, Quantity], SetEntries, Field(max_length=16)]
+ResourceList = Annotated[dict[str, Quantity], Field(max_length=16), SetEntries]
 
 OBJECT_NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 LABEL_VALUE: Final = r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
@@ -77,8 +77,8 @@ ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=OBJECT_N
 """The name of another object in the same namespace."""
 LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
 LabelValue = Annotated[str, Field(max_length=63, pattern=LABEL_VALUE)]
-Labels = Annotated[dict[str, LabelValue], SetEntries, Field(max_length=64)]
-Annotations = Annotated[dict[str, Annotated[str, Field(max_length=16384)]], SetEntries, Field(max_length=64)]
+Labels = Annotated[dict[str, LabelValue], Field(max_length=64), SetEntries]
+Annotations = Annotated[dict[str, Annotated[str, Field(max_length=16384)]], Field(max_length=64), SetEntries]
 
 
 class SpecModel(ApiModel):

@@ -78,8 +78,8 @@ class Server(SpecModel):
             Annotated[str, Field(min_length=1, max_length=128)],
             Annotated[str, Field(max_length=4096)],
         ],
-        SetEntries,
         Field(max_length=64),
+        SetEntries,
     ] = Field(default_factory=dict)
     """Further tensorflow_model_server flags by name, without dashes; checked by name and type."""
     env: Annotated[tuple[EnvVar, ...], Field(max_length=64, json_schema_extra=NAMED_LIST)] = ()
