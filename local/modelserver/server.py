@@ -48,6 +48,7 @@ def _run(given: flags.Flags) -> None:
             "server_options.batching_parameters_file is set without setting server_options.enable_batching to true."
         )
     models = configs.read_models(given)
+    _check_labels(models, given)
     servables = manager.Servables(models, _manager_settings(given))
     servables.start()
     logs.log(
@@ -57,6 +58,18 @@ def _run(given: flags.Flags) -> None:
     )
     _serve_rest(given, servables)
     threading.Event().wait()
+
+
+def _check_labels(models: Sequence[configs.Model], given: flags.Flags) -> None:
+    if given.allow_version_labels_for_unavailable_models:
+        return
+    for model in models:
+        for version in model.labels.values():
+            raise errors.ServingError(
+                errors.Code.FAILED_PRECONDITION,
+                f"Request to assign label to version {version} of model {model.name}, which is not currently available"
+                " for inference",
+            )
 
 
 def _manager_settings(given: flags.Flags) -> manager.Settings:

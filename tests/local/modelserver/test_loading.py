@@ -61,6 +61,15 @@ def test_labels_name_versions(models: Path, tmp_path: Path) -> None:
         assert server.get("/v1/models/m/labels/stable/metadata").json["model_spec"]["version"] == "1"
 
 
+def test_labels_in_the_first_configuration_need_a_flag(models: Path, tmp_path: Path) -> None:
+    flag = servers.config_file(
+        tmp_path, servers.model("m", models / "line", 'version_labels { key: "a" value: 10 }')
+    )
+    with servers.launched(tmp_path, flag) as server:
+        assert server.wait_for_exit() == 255
+        assert "FAILED_PRECONDITION: Request to assign label to version 10 of model m" in server.output
+
+
 def test_the_port_is_closed_until_the_first_version_is_loaded(models: Path, tmp_path: Path) -> None:
     base = tmp_path / "base"
     with servers.launched(tmp_path, f"--model_base_path={base}") as server:
