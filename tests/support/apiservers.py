@@ -1,52 +1,15 @@
-"""The throwaway cluster's API server for tests that speak to it in this process, and a faulty one for the rest."""
+"""Clients for tests, and a server with the faults that a healthy API server does not show."""
 
 import asyncio
-import ctypes
-import os
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from local.cluster import api as clusters
 from tfserving_operator.adapters import clock as clocks
 from tfserving_operator.adapters import metrics as metric
 from tfserving_operator.adapters.kube import client as kube
 from tfserving_operator.adapters.kube import login
-
-CLONE_NEWNET = 0x40000000
-
-
-@contextmanager
-def inside(netns: Path) -> Iterator[None]:
-    """Open this thread's sockets in another network namespace."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    before, target = os.open("/proc/thread-self/ns/net", os.O_RDONLY), os.open(netns, os.O_RDONLY)
-    try:
-        _enter(libc, target)
-        yield
-    finally:
-        _enter(libc, before)
-        os.close(before)
-        os.close(target)
-
-
-def _enter(libc: ctypes.CDLL, descriptor: int) -> None:
-    if libc.setns(descriptor, CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
-
-
-@contextmanager
-def fresh_namespace(cluster: clusters.Cluster) -> Iterator[str]:
-    """A namespace of its own for one test."""
-    name = f"machinery-{uuid.uuid4().hex[:8]}"
-    clusters.run(cluster, ["kubectl", "create", "namespace", name], capture_output=True)
-    try:
-        yield name
-    finally:
-        clusters.run(cluster, ["kubectl", "delete", "namespace", name, "--wait=false"], capture_output=True)
 
 
 @asynccontextmanager

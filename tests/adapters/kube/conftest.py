@@ -1,14 +1,12 @@
-"""A namespace on the real API server."""
+"""A namespace on a real API server."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from local.cluster import api as clusters
-from tests.support import apiservers
+from tests.support import apiservers, control_plane
 from tfserving_operator.adapters.kube import client as kube
-from tfserving_operator.adapters.kube import login
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,21 +15,18 @@ class Place:
 
     namespace: str
     client: kube.Client
-    account: login.Login
+
+
+@pytest.fixture(scope="package")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[control_plane.ControlPlane]:
+    """An API server for this package's tests."""
+    with control_plane.running(tmp_path_factory.mktemp("api")) as server:
+        yield server
 
 
 @pytest.fixture
-def cluster() -> Iterator[clusters.Cluster]:
-    """The throwaway cluster, this test's sockets in its network."""
-    up = clusters.ensure_up()
-    with apiservers.inside(up.netns):
-        yield up
-
-
-@pytest.fixture
-async def place(cluster: clusters.Cluster) -> AsyncIterator[Place]:
+async def place(api: control_plane.ControlPlane) -> AsyncIterator[Place]:
     """A namespace of this test's own."""
-    account = login.load(kubeconfig=cluster.kubeconfig, context=None)
-    with apiservers.fresh_namespace(cluster) as namespace:
-        async with apiservers.connected(account) as client:
-            yield Place(namespace=namespace, client=client, account=account)
+    with api.fresh_namespace() as namespace:
+        async with apiservers.connected(api.account) as client:
+            yield Place(namespace=namespace, client=client)
