@@ -9,6 +9,7 @@ import pytest
 
 from local import cache
 from tests.local.modelserver import servers
+from tfserving_operator.adapters.serving import client
 
 EXPORT = Path(__file__).with_name("export.py")
 
@@ -50,5 +51,5 @@ def other_server(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as opened:
+    async with client.open_session() as opened:
         yield opened

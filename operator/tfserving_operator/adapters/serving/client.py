@@ -13,8 +13,7 @@ _REDIRECTS: Final = range(300, 400)
 _THREAD_BYTES: Final = 128 * 1024
 """Larger bodies are parsed off the event loop."""
 _HEADERS: Final = {
-    # A kept-alive connection may end between two requests, and does not follow the Service's selector.
-    "Connection": "close",
+    "Connection": "close",  # so that the server does not wait for a further request
     # No decompression: a small body must not become a large one.
     "Accept-Encoding": "identity",
 }
@@ -40,6 +39,16 @@ class Limits:
     def __post_init__(self) -> None:
         if self.response_bytes > 64 * 1024 * 1024:
             raise ValueError("response_bytes is at most 64 MiB: parsing takes several times that")
+
+
+def open_session() -> aiohttp.ClientSession:
+    """Open the session for smoke tests; it is shared by all of them.
+
+    Each request has a connection of its own: a kept-alive one may end just before the next request, and does not
+    follow the Service's selector. Nothing of one answer, cookies least of all, goes into the next request.
+    """
+    connector = aiohttp.TCPConnector(limit=0, force_close=True, use_dns_cache=False)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
 class _NoAnswerError(Exception):

@@ -30,7 +30,7 @@ async def run_test(
     Parameters
     ----------
     session
-        Any session: every request brings its own bounds, and uses a connection of its own.
+        Of `client.open_session`: every request brings its own bounds.
     request
         Whom to ask, and what for.
     resolved
@@ -158,7 +158,10 @@ class _Run:
         self._sent, self._not_made = made.made, made.problem
 
     async def _answer_cases(self, pod: _Pod) -> None:
-        """Each case alone, one after the other, so that the server's batching does not join them."""
+        """Each case alone, one after the other, so that the server's batching does not join them.
+
+        An endpoint that gives no answer once is not asked again: there is no verdict without it.
+        """
         for case in self._sent:
             body = encoding.body(case, self._request.signature_name)
             while True:
@@ -166,6 +169,8 @@ class _Run:
                 if not _is_elsewhere(answer) or not await self._may_settle():
                     break
             pod.answered[case.name] = answer
+            if answer.trouble is not None:
+                return
 
     async def _probe(self) -> None:
         recording = self.recording()
