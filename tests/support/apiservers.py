@@ -14,10 +14,10 @@ from tfserving_operator.adapters.kube import login
 
 @asynccontextmanager
 async def connected(
-    account: login.Login, metrics: metric.Metrics | None = None
+    account: login.Login, observer: kube.Observer | None = None
 ) -> AsyncIterator[kube.Client]:
     """A client, closed at the end."""
-    client = kube.Client.connect(account, clock=clocks.SystemClock(), observer=metrics or metric.Metrics())
+    client = kube.Client.connect(account, clock=clocks.SystemClock(), observer=observer or metric.Metrics())
     try:
         yield client
     finally:

@@ -61,7 +61,6 @@ class Client:
         self._tokens = tokens
         self._observer = observer
         self._guard = guard
-        self._retrying = retrying.build_retrying()
 
     @classmethod
     def connect(cls, account: login.Login, *, clock: clocks.Clock, observer: Observer) -> Self:
@@ -222,15 +221,16 @@ class Client:
         content_type: str = JSON,
     ) -> Raw:
         data = orjson.dumps(body) if body is not None else None
-        async for attempt in self._retrying.copy():
-            with attempt:
-                if method != "GET":
-                    self._guard()
-                headers = self._headers(accept)
-                if data is not None:
-                    headers["Content-Type"] = content_type
-                return await self._send(method, resource, path, params=params, data=data, headers=headers)
-        raise AssertionError("tenacity ended without a result")
+
+        async def attempt() -> Raw:
+            if method != "GET":
+                self._guard()
+            headers = self._headers(accept)
+            if data is not None:
+                headers["Content-Type"] = content_type
+            return await self._send(method, resource, path, params=params, data=data, headers=headers)
+
+        return await retrying.repeat(attempt)
 
     async def _send(
         self,
