@@ -1,5 +1,6 @@
 """Kubernetes quantities, exactly: `500m`, `1.5Gi`, `1e3`, `.5`, `12E6`."""
 
+import functools
 import math
 import re
 from fractions import Fraction
@@ -36,6 +37,8 @@ def _scale(suffix: str, exponent: str | None) -> Fraction:
     return Fraction(10) ** power
 
 
+# Every decision reads the same few texts again; fractions are slow to make
+@functools.lru_cache(maxsize=1024)
 def parse_quantity(text: str) -> Fraction:
     """What a quantity is worth: rounded away from zero to a nano and capped, as Kubernetes does.
 
