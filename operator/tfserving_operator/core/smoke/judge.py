@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from tfserving_operator.api import reasons
-from tfserving_operator.core.smoke import cases, plans, probes, recordings
+from tfserving_operator.core.smoke import cases, plans, precedence, probes, recordings
 from tfserving_operator.core.smoke.checks import (
     distinct_outputs,
     evidence,
@@ -26,25 +26,6 @@ CHECKS: Final[tuple[tuple[str, Check], ...]] = (
     (goldens.NAME, goldens.check),
 )
 """Every check, in the order in which status lists them."""
-
-REASON_ORDER: Final = (
-    reasons.Reason.OOMKilled,
-    reasons.Reason.WrongVersion,
-    reasons.Reason.ServedVersionLost,
-    reasons.Reason.PredictionFailed,
-    reasons.Reason.NonFiniteOutputs,
-    reasons.Reason.IdenticalOutputs,
-    reasons.Reason.GoldenMismatch,
-)
-"""Which failure is named when several checks fail: the earlier one explains the later ones."""
-
-NO_VERDICT_ORDER: Final = (
-    plans.NoVerdict.CasesMissing,
-    plans.NoVerdict.CasesInvalid,
-    plans.NoVerdict.PodUnreachable,
-    plans.NoVerdict.TestCannotRun,
-)
-"""Which is named when there are several reasons why there is no verdict: the user's own first."""
 
 
 def run_checks(found: evidence.Evidence) -> tuple[plans.CheckResult, ...]:
@@ -108,14 +89,10 @@ def _verdict(
     recording: recordings.Recording, results: Sequence[plans.CheckResult]
 ) -> tuple[reasons.Verdict | None, str, plans.CheckResult | None]:
     enforced = [result for result in results if result.enforced]
-    failures = [result for result in enforced if result.verdict == reasons.Verdict.Fail]
-    if failures:
-        told = min(failures, key=lambda result: REASON_ORDER.index(reasons.Reason(result.reason)))
-        return reasons.Verdict.Fail, told.reason, told
-    silent = [result for result in enforced if result.reason in NO_VERDICT_ORDER]
-    if silent:
-        told = min(silent, key=lambda result: NO_VERDICT_ORDER.index(plans.NoVerdict(result.reason)))
-        return None, told.reason, told
+    if failure := precedence.first_failure(enforced):
+        return reasons.Verdict.Fail, failure.reason, failure
+    if silence := precedence.first_silence(enforced):
+        return None, silence.reason, silence
     if recording.timed_out:
         return None, plans.NoVerdict.TestCannotRun, None
     unsure = [result for result in enforced if result.verdict == reasons.Verdict.Inconclusive]

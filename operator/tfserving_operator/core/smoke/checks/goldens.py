@@ -103,7 +103,8 @@ def _differs(got: np.ndarray[Any, Any], want: np.ndarray[Any, Any], rtol: float,
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(size for size in shape if size != 1)
+    """A shape without axes of one, but for the batch: [[1], [2]] may be written as [1, 2]."""
+    return shape[:1] + tuple(size for size in shape[1:] if size != 1)
 
 
 def _value(value: Any) -> str:

@@ -9,7 +9,7 @@ the new version no longer takes what clients send, and that is evidence.
 from typing import Final
 
 from tfserving_operator.api import reasons
-from tfserving_operator.core.smoke import answers, cases, plans, recordings, signatures
+from tfserving_operator.core.smoke import answers, cases, plans, precedence, recordings, signatures
 from tfserving_operator.core.smoke.checks import distinct_outputs, evidence, right_version
 
 NAME: Final = "predictionSucceeds"
@@ -55,13 +55,10 @@ def check(found: evidence.Evidence, _setting: evidence.Setting) -> plans.CheckRe
     ]
     results += [_load(load) for load in found.recording.load]
     said = [result for result in results if result is not None]
-    for wanted in (
-        [result for result in said if result.verdict == reasons.Verdict.Fail],
-        [result for result in said if result.reason in list(plans.NoVerdict)],
-        [] if _enough_made(found) else said,
-    ):
-        if wanted:
-            return wanted[0]
+    if told := precedence.first_failure(said) or precedence.first_silence(said):
+        return told
+    if said and not _enough_made(found):
+        return said[0]
     if found.recording.not_made:
         return evidence.inconclusive(NAME, found.recording.not_made)
     return evidence.passed(NAME, said[0].message if said else "")
