@@ -19,6 +19,9 @@ FLOCK = "@hhqqi4x"
 LOCAL_TABLE = "100"
 """The routing table of packets that the node itself sends."""
 
+SHIM = "containerd-shim"
+"""The start of the name of containerd's shims, which become the first process's children too."""
+
 END_SECONDS = 30
 """How long the kernel may take to end a node's processes."""
 
@@ -145,7 +148,7 @@ def component_pids(layout: layouts.Layout) -> dict[str, int]:
             with contextlib.suppress(FileNotFoundError):
                 program = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[0]
                 found[Path(program.decode()).name] = int(child)
-    return found
+    return {name: each for name, each in found.items() if not name.startswith(SHIM)}
 
 
 def _parent_of(pid: int) -> int:

@@ -19,6 +19,8 @@ MAIN = 'package main\n\nvar version = "none"\n\nfunc main() { print(version) }\n
 
 @pytest.fixture
 def toolset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> binaries.Toolset:
+    compiled = subprocess.run(["go", "env", "GOCACHE"], check=True, capture_output=True, text=True).stdout
+    monkeypatch.setenv("GOCACHE", compiled.strip())  # Go's own is below XDG_CACHE_HOME otherwise
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "module"
     for name, text in {

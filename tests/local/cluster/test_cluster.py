@@ -223,6 +223,17 @@ def test_two_clusters_live_side_by_side_and_down_leaves_nothing_behind(
     assert answer_of_web(cluster) == "web"
 
 
+def test_a_node_whose_files_were_deleted_is_ended_by_down(other: api.Cluster) -> None:
+    layout = layouts.selected(OTHER_NAME)
+    processes = processes_of(layout)
+    shutil.rmtree(layout.state)
+
+    lifecycle.down(layout, PROGRESS)
+
+    assert not [pid for pid, started in processes if start_of(pid) == started]
+    assert not layout.netns.exists()
+
+
 def test_down_tells_of_foreign_processes_in_the_network_and_leaves_them(
     other: api.Cluster, capfd: pytest.CaptureFixture[str]
 ) -> None:
