@@ -4,5 +4,4 @@ import sys
 
 from local.modelserver import server
 
-
 server.leave(server.main(sys.argv[1:]))

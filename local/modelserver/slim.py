@@ -22,7 +22,7 @@ def loaded_bytes(header: bytes) -> int:
         raise ValueError("not a 64-bit little-endian ELF file")
     (table,) = struct.unpack_from("<Q", header, 0x20)
     entry_size, entries = struct.unpack_from("<HH", header, 0x36)
-    ends = []
+    ends: list[int] = []
     for entry in range(entries):
         kind, _, offset, _, _, size = struct.unpack_from("<IIQQQQ", header, table + entry * entry_size)
         if kind == LOADED:
