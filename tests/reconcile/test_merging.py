@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfserving_operator.reconcile import merging
@@ -27,11 +27,13 @@ def apply(target: Any, patch: Any) -> Any:
     return result
 
 
+@settings(deadline=None)
 @given(OBJECTS, OBJECTS)
 def test_a_patch_leads_from_one_object_to_the_other(old: dict[str, Any], new: dict[str, Any]) -> None:
     assert apply(old, merging.build_merge_patch(old, new)) == new
 
 
+@settings(deadline=None)
 @given(OBJECTS)
 def test_nothing_changes_nothing(same: dict[str, Any]) -> None:
     assert merging.build_merge_patch(same, same) == {}

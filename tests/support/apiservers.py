@@ -1,6 +1,5 @@
 """Clients for tests, and a server with the faults that a healthy API server does not show."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -22,7 +21,6 @@ async def connected(
         yield client
     finally:
         await client.close()
-        await asyncio.sleep(0)
 
 
 @asynccontextmanager

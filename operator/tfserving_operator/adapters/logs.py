@@ -27,7 +27,7 @@ def configure(form: Format, *, level: int = logging.INFO) -> None:
     last: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     match form:
         case Format.Json:
-            last += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(default=str)]
+            last += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
         case Format.Console:
             last += [
                 structlog.dev.ConsoleRenderer(

@@ -138,8 +138,8 @@ class Executor:
         except errors.PermanentError as error:
             self._refuse(entry, kind, name, error)
         else:
-            if answer.get("kind") == kind:
-                store.apply(answer)  # something still holds it
+            if _is_held(answer):
+                store.apply(answer)
             else:
                 store.forget(namespace=namespace, name=name, uid=uid)
             _log.info("deleted", kind=kind, namespace=namespace, name=name)
@@ -220,3 +220,11 @@ class Executor:
         except errors.ApiError as error:
             # An Event is a courtesy; the status has been written.
             _log.warning("an Event was not sent", reason=str(event.reason), error=error.message)
+
+
+def _is_held(answer: kube.Raw) -> bool:
+    """Whether a deleted object stays until something lets it go; some kinds answer with the object even if not."""
+    meta = answer.get("metadata") or {}
+    return "deletionTimestamp" in meta and bool(
+        meta.get("finalizers") or meta.get("deletionGracePeriodSeconds")
+    )

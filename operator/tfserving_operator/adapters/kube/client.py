@@ -1,5 +1,6 @@
 """The verbs of the Kubernetes API on one HTTP session."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -20,6 +21,9 @@ REQUEST_TIMEOUT_SECONDS: Final = 30.0
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 WATCH_SILENCE_SECONDS: Final = 90.0
 """The API server sends a bookmark about every minute: a watch that is silent for longer is dead."""
+
+CLOSE_SECONDS: Final = 0.1
+"""What TLS connections need to say goodbye; aiohttp does not wait for those of broken-off watches."""
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON: Final = "application/json"
@@ -93,6 +97,7 @@ class Client:
     async def close(self) -> None:
         """Close the session."""
         await self._session.close()
+        await asyncio.sleep(CLOSE_SECONDS)
 
     async def list_all(
         self,
