@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tfserving_operator.inspector import bundle, wire
+
 _CHUNK_BYTES: Final = 1024 * 1024
 MAX_FILES: Final = 20_000
 _MAX_DEPTH: Final = 16
@@ -24,6 +26,7 @@ _FOREIGN: Final = {
     ".index": "a checkpoint; restore it and export a SavedModel",
     ".pb": "a frozen graph; wrap it into a SavedModel with signatures",
 }
+_SHARD: Final = re.compile(r"variables/variables\.data-(\d{5})-of-(\d{5})")
 SAVED_MODEL_FILES: Final = ("saved_model.pb", "saved_model.cpb", "saved_model.pbtxt")
 """What TensorFlow's loader looks for."""
 
@@ -149,11 +152,7 @@ def foreign_model(files: list[File]) -> str:
 def variable_findings(files: list[File], *, has_variables: bool) -> list[str]:
     """Say what is missing of the variables' files."""
     names = {file.name: file.size for file in files if file.name.startswith("variables/")}
-    shards = [
-        match
-        for name in names
-        if (match := re.fullmatch(r"variables/variables\.data-(\d{5})-of-(\d{5})", name))
-    ]
+    shards = [match for name in names if (match := _SHARD.fullmatch(name))]
     findings = []
     if "variables/variables.index" not in names and (shards or has_variables):
         findings.append(
@@ -169,9 +168,27 @@ def variable_findings(files: list[File], *, has_variables: bool) -> list[str]:
             findings.append(
                 f"{missing} of {wanted} files variables/variables.data-* are missing: the copy is incomplete"
             )
+    findings.extend(_truncated(files, names))
     findings.extend(
         f"{name} is empty: the copy is incomplete" for name, size in sorted(names.items()) if not size
     )
+    return findings
+
+
+def _truncated(files: list[File], sizes: dict[str, int]) -> list[str]:
+    index = next((file for file in files if file.name == "variables/variables.index"), None)
+    if index is None or not 0 < index.size <= bundle.MAX_BYTES:
+        return []
+    try:
+        wanted = bundle.shard_sizes(index.path.read_bytes())
+    except (wire.MalformedError, wire.BudgetError):
+        return [f"{index.name} cannot be read: it is no TensorFlow checkpoint, or cut off"]
+    findings = []
+    for name, size in sorted(sizes.items()):
+        shard = _SHARD.fullmatch(name)
+        least = wanted.get(int(shard.group(1)), 0) if shard else 0
+        if 0 < size < least:
+            findings.append(f"{name} is cut off: it has {size} bytes of {least}; the copy is incomplete")
     return findings
 
 
