@@ -30,6 +30,7 @@ def counted(entries: list[audit.Entry]) -> collections.Counter[str]:
 
 
 def test_a_create_and_a_new_version_stay_within_their_budgets(running: labs.Lab, namespace: str):
+    running.wait_synced()
     began = time.time()
     running.apply(running.resource(namespace, 1))
     running.wait_condition(namespace, "Ready", "RevisionReady")
@@ -93,12 +94,12 @@ def test_a_service_of_somebody_else_is_left_alone(running: labs.Lab, namespace: 
     assert "Service taken" in stalled["message"]
     assert running.get("service", namespace, "taken") == before
     assert running.condition(namespace, "Available", name="taken").get("status") != "True"
-    running.access.kubectl("delete", constants.PLURAL, "taken", "-n", namespace, "--wait=true")
+    running.access.kubectl("delete", labs.RESOURCE, "taken", "-n", namespace, "--wait=true")
     assert running.get("service", namespace, "taken")["metadata"]["uid"] == before["metadata"]["uid"]
 
 
 def test_what_kubectl_shows_is_one_line_for_a_person(running: labs.Lab, namespace: str):
-    said = running.access.kubectl("get", "tfmd", labs.NAME, "-n", namespace)
+    said = running.access.kubectl("get", labs.RESOURCE, labs.NAME, "-n", namespace)
     print(said)
     header, row = said.strip().splitlines()
     assert "PHASE" in header
@@ -107,16 +108,16 @@ def test_what_kubectl_shows_is_one_line_for_a_person(running: labs.Lab, namespac
 
 
 def test_the_replicas_follow_the_scale_subresource(running: labs.Lab, namespace: str):
-    running.access.kubectl("scale", constants.PLURAL, labs.NAME, "-n", namespace, "--replicas=2")
+    running.access.kubectl("scale", labs.RESOURCE, labs.NAME, "-n", namespace, "--replicas=2")
     labs.wait_for("two pods", lambda: running.status(namespace).get("readyReplicas") == 2)
-    running.access.kubectl("scale", constants.PLURAL, labs.NAME, "-n", namespace, "--replicas=1")
+    running.access.kubectl("scale", labs.RESOURCE, labs.NAME, "-n", namespace, "--replicas=1")
     labs.wait_for("one pod", lambda: running.status(namespace).get("replicas") == 1)
 
 
 def test_a_deletion_removes_everything_while_the_operator_is_down(running: labs.Lab, namespace: str):
     running.stop()
     assert running.names("deployments,services,configmaps,pods", namespace)
-    running.access.kubectl("delete", constants.PLURAL, labs.NAME, "-n", namespace, "--wait=true")
+    running.access.kubectl("delete", labs.RESOURCE, labs.NAME, "-n", namespace, "--wait=true")
     labs.wait_for(
         "everything gone",
         lambda: not running.names("deployments,services,configmaps,pods", namespace),

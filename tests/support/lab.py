@@ -18,9 +18,10 @@ from local.progress import Progress
 from tfserving_operator.api import constants
 
 SYSTEM = "tfserving-e2e"
-RELEASE = "tfserving-e2e"
+RELEASE = "tfserving-operator-e2e"
 CLAIM = manifests.CLAIM
 NAME = "digits"
+RESOURCE = f"{constants.PLURAL}.{constants.GROUP}"
 
 
 class NotInTimeError(AssertionError):
@@ -72,13 +73,18 @@ class Lab:
             "--log-format",
             "json",
         ]
-        log = (self.folder / "operator.log").open("ab")
-        self.process = subprocess.Popen(
-            clusters.command(self.cluster, [program, *arguments]),
-            env=clusters.environment(self.cluster) | {"POD_NAME": "e2e", "POD_NAMESPACE": SYSTEM},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
+        with (self.folder / "operator.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                clusters.command(self.cluster, [program, *arguments]),
+                env=clusters.environment(self.cluster) | {"POD_NAME": "e2e", "POD_NAMESPACE": SYSTEM},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_synced(self) -> None:
+        """Wait until the running operator has filled its caches."""
+        log = self.folder / "operator.log"
+        wait_for("the caches", lambda: log.read_text().rpartition("holding the Lease")[2].count("caches are filled"))
 
     def kill(self) -> None:
         """End the operator as a crash does."""
@@ -118,6 +124,9 @@ class Lab:
         self.namespaces.append(name)
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
         self.apply(*self.volume(name, CLAIM, folder or self.known.folder))
+        self.access.kubectl(
+            *("wait", "--for=jsonpath={.status.phase}=Bound", f"persistentvolumeclaim/{CLAIM}", "-n", name)
+        )
 
     def volume(
         self, namespace: str, claim: str, folder: Path, mode: str = "ReadOnlyMany"
@@ -174,7 +183,7 @@ class Lab:
 
     def status(self, namespace: str, name: str = NAME) -> dict[str, Any]:
         """The status of a ModelDeployment when it is of the present generation, else {}."""
-        found = self.get(constants.PLURAL, namespace, name)
+        found = self.get(RESOURCE, namespace, name)
         status = found.get("status", {})
         return (
             status if status.get("observedGeneration") == found.get("metadata", {}).get("generation") else {}
@@ -237,7 +246,7 @@ def build(folder: Path) -> Lab:
             "--create-namespace",
         ),
         *("--set", f"image.repository={repository}", "--set", f"image.tag={tag}", "--set", "replicas=0"),
-        *("--set", f"fullnameOverride={RELEASE}", "--set", "crds.keep=false"),
+        *("--set", "crds.keep=false"),
     )
     return Lab(
         cluster=cluster,
