@@ -14,7 +14,7 @@ RELEASE = "tfserving-operator"
 RELEASE_NAMESPACE = "tfserving-system"
 CHART = Path("charts/tfserving-operator")
 
-HELM_TIMEOUT = "180s"
+HELM_TIMEOUT = "90s"
 
 
 def checkout() -> Path:
@@ -53,12 +53,15 @@ def load_images(cluster: clusters.Cluster, progress: Progress, *made: builds.Bui
 def install_operator(access: Access, image: str) -> str:
     """Install the chart, or upgrade to it; return the user that the operator is to the API server."""
     repository, _, tag = image.rpartition(":")
-    access.helm(
-        *("upgrade", "--install", RELEASE, str(checkout() / CHART)),
-        *("--namespace", RELEASE_NAMESPACE, "--create-namespace"),
-        *("--set", f"image.repository={repository}", "--set", f"image.tag={tag}"),
-        *("--wait", "--timeout", HELM_TIMEOUT),
-    )
+    try:
+        access.helm(
+            *("upgrade", "--install", RELEASE, str(checkout() / CHART)),
+            *("--namespace", RELEASE_NAMESPACE, "--create-namespace"),
+            *("--set", f"image.repository={repository}", "--set", f"image.tag={tag}"),
+            *("--wait", "--timeout", HELM_TIMEOUT),
+        )
+    except RuntimeError as error:
+        raise RuntimeError(f"{error}\n{_last_words(access)}") from None
     said = access.kubectl(
         *("get", "deployments", "-n", RELEASE_NAMESPACE, "-o", "json"),
         *("-l", f"app.kubernetes.io/instance={RELEASE}"),
@@ -66,6 +69,16 @@ def install_operator(access: Access, image: str) -> str:
     (deployment,) = json.loads(said)["items"]
     account = deployment["spec"]["template"]["spec"]["serviceAccountName"]
     return f"system:serviceaccount:{RELEASE_NAMESPACE}:{account}"
+
+
+def _last_words(access: Access) -> str:
+    """Return what the operator's pods are and said, for a message about an installation that failed."""
+    where = ("-n", RELEASE_NAMESPACE)
+    pods = access.kubectl("get", "pods", *where, "-o", "wide", check=False)
+    logs = access.kubectl(
+        "logs", *where, "-l", f"app.kubernetes.io/instance={RELEASE}", "--tail=20", check=False
+    )
+    return f"{pods}{logs}"[-4000:]
 
 
 def uninstall_operator(access: Access) -> None:
