@@ -6,14 +6,13 @@ probes are rows of `PROBES`; those that need the goldens to be made take them fr
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
 
 from tfserving_operator.api import reasons
 from tfserving_operator.core import inspection
-from tfserving_operator.core.smoke import answers, cases, plans, signatures
+from tfserving_operator.core.smoke import answers, cases, causes, plans, signatures
 from tfserving_operator.core.smoke.checks import distinct_outputs, evidence, goldens
 
 MAX_CASES: Final = 4
@@ -22,24 +21,13 @@ _CLEARLY: Final = 1e-3
 """A relative spread that no rounding makes."""
 
 
-class Cause(StrEnum):
-    """Why a model answers as it does."""
-
-    UnscaledInput = "UnscaledInput"
-    """means the model was trained on scaled inputs, and gets them as they are"""
-    ScaledTwice = "ScaledTwice"
-    """means the model scales inputs that are scaled already"""
-    ConstantOutput = "ConstantOutput"
-    """means the answer depends on the input at no scale that was tried"""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Probe:
     """One change of the inputs."""
 
     name: str
     """Reads on from "when inputs are"."""
-    cause: Cause
+    cause: causes.Cause
     remedy: str
     change: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
 
@@ -47,19 +35,26 @@ class Probe:
 _SCALE: Final = "export the model with its scaling, or scale in the client as in training"
 _UNSCALE: Final = "scale once: either in the exported model or in the client"
 PROBES: Final = (
-    Probe(name="divided by 255", cause=Cause.UnscaledInput, remedy=_SCALE, change=lambda x: x / 255.0),
+    Probe(name="divided by 255", cause=causes.Cause.UnscaledInput, remedy=_SCALE, change=lambda x: x / 255.0),
     Probe(
-        name="scaled to [-1, 1]", cause=Cause.UnscaledInput, remedy=_SCALE, change=lambda x: x / 127.5 - 1.0
+        name="scaled to [-1, 1]",
+        cause=causes.Cause.UnscaledInput,
+        remedy=_SCALE,
+        change=lambda x: x / 127.5 - 1.0,
     ),
-    Probe(name="divided by 16", cause=Cause.UnscaledInput, remedy=_SCALE, change=lambda x: x / 16.0),
-    Probe(name="multiplied by 255", cause=Cause.ScaledTwice, remedy=_UNSCALE, change=lambda x: x * 255.0),
+    Probe(name="divided by 16", cause=causes.Cause.UnscaledInput, remedy=_SCALE, change=lambda x: x / 16.0),
+    Probe(
+        name="multiplied by 255", cause=causes.Cause.ScaledTwice, remedy=_UNSCALE, change=lambda x: x * 255.0
+    ),
     Probe(
         name="scaled from [-1, 1] to 255",
-        cause=Cause.ScaledTwice,
+        cause=causes.Cause.ScaledTwice,
         remedy=_UNSCALE,
         change=lambda x: (x + 1.0) * 127.5,
     ),
-    Probe(name="multiplied by 16", cause=Cause.ScaledTwice, remedy=_UNSCALE, change=lambda x: x * 16.0),
+    Probe(
+        name="multiplied by 16", cause=causes.Cause.ScaledTwice, remedy=_UNSCALE, change=lambda x: x * 16.0
+    ),
 )
 _EXPLAINED: Final = frozenset({reasons.Reason.GoldenMismatch, reasons.Reason.IdenticalOutputs})
 
@@ -114,13 +109,13 @@ def explain(found: evidence.Evidence, failure: plans.CheckResult) -> plans.Check
     told = [probe for probe in PROBES if _tells(found, probe, failure)]
     if not told:
         is_constant = failure.reason == reasons.Reason.IdenticalOutputs and _stays_constant(found)
-        return replace(failure, cause=Cause.ConstantOutput) if is_constant else failure
+        return replace(failure, cause=causes.Cause.ConstantOutput) if is_constant else failure
     effect = "agree with their goldens" if failure.reason == reasons.Reason.GoldenMismatch else "differ"
     names = " or ".join(probe.name for probe in told)
     remedies = "; or ".join(dict.fromkeys(probe.remedy for probe in told))
     message = f"{failure.message[:300]}. The answers {effect} when inputs are {names}: {remedies}"
-    causes = " or ".join(dict.fromkeys(str(probe.cause) for probe in told))
-    return replace(failure, cause=causes, message=message[: evidence.MESSAGE_CHARACTERS])
+    named = " or ".join(dict.fromkeys(str(probe.cause) for probe in told))
+    return replace(failure, cause=named, message=message[: evidence.MESSAGE_CHARACTERS])
 
 
 def _tells(found: evidence.Evidence, probe: Probe, failure: plans.CheckResult) -> bool:
@@ -149,7 +144,7 @@ def _wakes(found: evidence.Evidence, probe: Probe) -> bool:
 
     With larger inputs even a collapsed model differs a little, which explains nothing.
     """
-    if probe.cause is not Cause.UnscaledInput or found.signature is None:
+    if probe.cause is not causes.Cause.UnscaledInput or found.signature is None:
         return False
     changed = [_changed(case, probe, found.signature) for case in _chosen(found)]
     sent = [case for case in changed if case is not None]

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from tfserving_operator.api import reasons
-from tfserving_operator.core.smoke import answers, cases, plans, recordings
+from tfserving_operator.core.smoke import answers, cases, causes, plans, recordings
 from tfserving_operator.core.smoke.checks import evidence
 
 NAME: Final = "finite"
@@ -31,7 +31,7 @@ def check(found: evidence.Evidence, _setting: evidence.Setting) -> plans.CheckRe
         doubtful = doubtful or (unsure and f"pod {pod.pod}, case {case.name}: {unsure}")
     if fatal and (not found.recording.made or suspects == seen):
         message = f"{fatal} ({suspects} of {seen} answers)"
-        return evidence.failed(NAME, reasons.Reason.NonFiniteOutputs, message, cause="NotANumber")
+        return evidence.failed(NAME, reasons.Reason.NonFiniteOutputs, message, cause=causes.Cause.NotANumber)
     if fatal:
         hint = "; the inputs were made from the signature: add smoke.cases with real ones"
         return evidence.inconclusive(NAME, f"{fatal} ({suspects} of {seen} answers){hint}")

@@ -9,17 +9,17 @@ the new version no longer takes what clients send, and that is evidence.
 from typing import Final
 
 from tfserving_operator.api import reasons
-from tfserving_operator.core.smoke import answers, cases, plans, precedence, recordings, signatures
+from tfserving_operator.core.smoke import answers, cases, causes, plans, precedence, recordings, signatures
 from tfserving_operator.core.smoke.checks import distinct_outputs, evidence, right_version
 
 NAME: Final = "predictionSucceeds"
 OUT_OF_MEMORY: Final = "OOM when allocating tensor"
 BROKEN_MODEL: Final = (
-    ("Could not find variable", "VariablesMissing"),
-    ("Attempting to use uninitialized value", "VariablesMissing"),
-    ("Error while reading resource variable", "VariablesMissing"),
-    ("Read less bytes than requested", "DataTruncated"),
-    ("Op type not registered", "OpMissing"),
+    ("Could not find variable", causes.Cause.VariablesMissing),
+    ("Attempting to use uninitialized value", causes.Cause.VariablesMissing),
+    ("Error while reading resource variable", causes.Cause.VariablesMissing),
+    ("Read less bytes than requested", causes.Cause.DataTruncated),
+    ("Op type not registered", causes.Cause.OpMissing),
 )
 """What TensorFlow says of a model whose files are incomplete or which needs another server, whatever the input."""
 CASE_FAULTS: Final = (
@@ -90,7 +90,7 @@ def _load(load: recordings.LoadRecording) -> plans.CheckResult | None:
 
 
 def _out_of_memory(message: str) -> plans.CheckResult:
-    return evidence.failed(NAME, reasons.Reason.OOMKilled, message, cause="AllocationFailed")
+    return evidence.failed(NAME, reasons.Reason.OOMKilled, message, cause=causes.Cause.AllocationFailed)
 
 
 def _judge(
@@ -122,7 +122,7 @@ def _judge_users(
     control = found.recording.control
     before = control.answered.get(case.name) if control else None
     if before is not None and before.succeeded:
-        cause = "SignatureChanged" if answer.status == _REFUSED else ""
+        cause = causes.Cause.SignatureChanged if answer.status == _REFUSED else ""
         message = f"{said}; the active revision answers this case"
         return evidence.failed(NAME, reasons.Reason.PredictionFailed, message, cause=cause)
     known = found.recording.targets[0].metadata
