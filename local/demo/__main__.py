@@ -9,6 +9,7 @@ from local import progress as progresses
 from local.cluster import api as clusters
 from local.cluster import layout, lifecycle
 from local.demo import access, installation, models, report, session, view
+from local.demo import board as boards
 
 
 def main() -> int:
@@ -55,7 +56,13 @@ def _on_local_cluster(cluster: clusters.Cluster, progress: progresses.Progress) 
     user = installation.install_operator(reached, operator.name)
     installation.create_namespace(reached, known)
     progress.say("six versions of the model follow, one after the other")
-    ran = session.Session(access=reached, known=known, image=server.name, operator_user=user)
+    ran = session.Session(
+        access=reached,
+        known=known,
+        image=server.name,
+        operator_user=user,
+        board=boards.Board(started=progress.started),
+    )
     return _conclude(asyncio.run(ran.run()), progress)
 
 
@@ -68,14 +75,16 @@ def _conclude(made: report.Report, progress: progresses.Progress) -> int:
 
 
 def _print_commands() -> None:
+    name = os.environ.get(layout.NAME_VARIABLE)
+    make = f"{layout.NAME_VARIABLE}={name} make" if name else "make"
     print(
         "The cluster stays up (KEEP=1). To look around:\n"
-        "  make cluster-shell                                   a shell with kubectl and helm\n"
+        f"  {make} cluster-shell                                   a shell with kubectl and helm\n"
         "  kubectl -n tfserving-demo get tfmd digits            the ModelDeployment in one line\n"
         "  kubectl -n tfserving-demo describe tfmd digits       conditions, rejections, Events\n"
         "  kubectl -n tfserving-demo get deploy,svc,pod         what the operator made of it\n"
         "  kubectl -n tfserving-system logs deploy/tfserving-operator\n"
-        "  make cluster-down                                    when you are done"
+        f"  {make} cluster-down                                    when you are done"
     )
 
 

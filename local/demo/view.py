@@ -14,6 +14,8 @@ from local.demo import judging, steps
 from local.demo.board import Board, Outcome, Result
 
 REFRESH_SECONDS = 0.25
+PLAIN_WIDTH = 140
+"""Of what is no terminal: wide enough for the tables."""
 RECENT_SECONDS = 2.0
 """Of the client's requests that are shown by the version that answered them."""
 
@@ -23,7 +25,10 @@ GOOD, BAD, DIM, BUSY = "green", "red", "bright_black", "yellow"
 def console() -> consoles.Console:
     """Return the console; CI systems that pass themselves off as terminals get lines."""
     is_plain = bool(os.environ.get("CI"))
-    return consoles.Console(force_terminal=False if is_plain else None, highlight=False)
+    out = consoles.Console(force_terminal=False if is_plain else None, highlight=False)
+    return (
+        out if out.is_terminal else consoles.Console(force_terminal=False, highlight=False, width=PLAIN_WIDTH)
+    )
 
 
 async def show(board: Board, out: consoles.Console) -> None:
