@@ -22,14 +22,14 @@ def _status() -> str:
     return fields.render(status.Status, "status", is_written=False)
 
 
-def _words(name: str, file: str = "api/reasons.py") -> str:
-    rows = [(f"`{w.value}`", _capital(w.meaning)) for w in sources.words_of(PACKAGE / file, name)]
+def _words(name: str, folder: str = "api") -> str:
+    rows = [(f"`{w.value}`", _capital(w.meaning)) for w in sources.words_of(PACKAGE / folder, name)]
     return tables.render((_spaced(name), "Meaning"), rows)
 
 
 def _reasons() -> str:
     sections: dict[str, list[tuple[str, str]]] = {}
-    for word in sources.words_of(PACKAGE / "api" / "reasons.py", "Reason"):
+    for word in sources.words_of(PACKAGE / "api", "Reason"):
         sections.setdefault(word.section, []).append((f"`{word.value}`", _capital(word.meaning)))
     parts = [f"### {name}\n\n{tables.render(('Reason', 'Meaning'), rows)}" for name, rows in sections.items()]
     return "\n".join(parts)
@@ -77,7 +77,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "verdicts": lambda: _words("Verdict"),
     "conditions": lambda: _words("ConditionType"),
     "reasons": _reasons,
-    "causes": lambda: _words("Cause", "core/smoke/probes.py"),
+    "causes": lambda: _words("Cause", "core/smoke"),
     "settings": _settings,
     "metrics": _metrics,
     "values": _values,

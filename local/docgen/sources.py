@@ -33,19 +33,16 @@ class Metric:
     labels: tuple[str, ...] = ()
 
 
-def words_of(path: Path, name: str) -> list[Word]:
-    """Return the values of a StrEnum with the strings that follow them.
+def words_of(place: Path, name: str) -> list[Word]:
+    """Return the values of a StrEnum, in a file or anywhere below a folder, with the strings that follow them.
 
     Raises
     ------
     ValueError
-        When the file has no such class, or one of its values says nothing about itself.
+        When there is no such class, or one of its values says nothing about itself.
     """
-    text = path.read_text()
-    lines = text.splitlines()
-    found = next((n for n in ast.parse(text).body if isinstance(n, ast.ClassDef) and n.name == name), None)
-    if found is None:
-        raise ValueError(f"{path} has no class {name}")
+    path, found = _find_class(place, name)
+    lines = path.read_text().splitlines()
     words = []
     for statement, after in itertools.pairwise([*found.body, ast.Pass()]):
         match statement:
@@ -58,6 +55,14 @@ def words_of(path: Path, name: str) -> list[Word]:
             case _:
                 pass
     return words
+
+
+def _find_class(place: Path, name: str) -> tuple[Path, ast.ClassDef]:
+    for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and node.name == name:
+                return path, node
+    raise ValueError(f"{place} has no class {name}")
 
 
 def _text(statement: ast.stmt) -> str:
@@ -77,9 +82,7 @@ def _section(lines: list[str], first: int, last: int) -> str:
 
 def attributes_of(path: Path, name: str) -> dict[str, str]:
     """Return the strings that follow the annotated attributes of a class."""
-    found = next(
-        n for n in ast.parse(path.read_text()).body if isinstance(n, ast.ClassDef) and n.name == name
-    )
+    _, found = _find_class(path, name)
     return {
         statement.target.id: _text(after)
         for statement, after in itertools.pairwise([*found.body, ast.Pass()])
