@@ -113,9 +113,9 @@ async def test_a_lease_that_was_taken_away_ends_the_holder(place: Place) -> None
 async def test_writing_ends_before_others_may_begin_when_the_api_is_away(place: Place) -> None:
     async def answer(request: web.Request) -> web.Response:
         if request.method == "POST":
-            return web.json_response(
-                {**await request.json(), "metadata": {"resourceVersion": "1"}}, status=201
-            )
+            lease = await request.json()
+            lease["metadata"]["resourceVersion"] = "1"
+            return web.json_response(lease, status=201)
         return web.json_response({}, status=404 if request.method == "GET" else 503)
 
     async with apiservers.faulty(answer) as account, apiservers.connected(account) as client:

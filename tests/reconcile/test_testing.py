@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -88,8 +89,6 @@ async def test_a_test_runs_once_for_its_key_and_its_end_wakes_the_object(shop: W
     assert outcome.verdict is reasons.Verdict.Pass
     assert outcome.cases_digest == DIGEST
     assert shop.sent["GET", "configmaps"] == 0
-    metrics = (await shop.metrics.render()).decode()
-    assert metrics
 
 
 async def test_cases_in_config_maps_are_read_when_the_test_starts(shop: Workshop) -> None:
@@ -122,8 +121,7 @@ async def test_cases_that_cannot_be_used_are_no_verdict_and_named(
     outcome = await shop.until(lambda: outcome_of(shop))
     assert outcome.verdict is None
     assert outcome.reason == reason
-    with pytest.raises(AssertionError, match=words):
-        raise AssertionError(outcome.message)
+    assert re.search(words, outcome.message)
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("ours"), KeyError("ours")])
