@@ -111,12 +111,17 @@ async def test_a_lease_that_was_taken_away_ends_the_holder(place: Place) -> None
 
 
 async def test_writing_ends_before_others_may_begin_when_the_api_is_away(place: Place) -> None:
+    created: list[str] = []
+
     async def answer(request: web.Request) -> web.Response:
-        if request.method == "POST":
-            lease = await request.json()
-            lease["metadata"]["resourceVersion"] = "1"
-            return web.json_response(lease, status=201)
-        return web.json_response({}, status=404 if request.method == "GET" else 503)
+        if created:
+            return web.json_response({}, status=503)
+        if request.method == "GET":
+            return web.json_response({}, status=404)
+        created.append("lease")
+        lease = await request.json()
+        lease["metadata"]["resourceVersion"] = "1"
+        return web.json_response(lease, status=201)
 
     async with apiservers.faulty(answer) as account, apiservers.connected(account) as client:
         one = Place(client, "n").enter("one")
