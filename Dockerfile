@@ -1,6 +1,6 @@
 # The operator's image; its `inspect` command is the init container of model pods.
 # The base needs python3 >= 3.11 and python3-venv (Debian's python3 will do).
-ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
+ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
 COPY requirements/operator.txt /tmp/requirements.txt

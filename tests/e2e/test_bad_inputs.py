@@ -46,7 +46,7 @@ def with_name(resource: dict[str, Any]) -> None:
 REFUSED = {
     "an unknown field": (with_unknown_field, "modell"),
     "no version": (without_version, "version"),
-    "a name that a Service refuses": (with_name, "DNS-1035"),
+    "a name that a Service refuses": (with_name, "start with a letter"),
     "half a byte of memory": (with_spec("resources", limits={"memory": "500m"}), "500Mi"),
     "no memory limit": (with_spec("resources", limits={"cpu": "1"}), "memory"),
     "a request above its limit": (

@@ -77,7 +77,7 @@ RESOURCES = [
             "spec.resources.requests.memory: the request 2Gi is greater than the limit 1Gi: "
             "write at most 1Gi, or raise limits.memory",
         ),
-        server="a request is greater than its limit",
+        server="is greater than its limit",
     ),
     Input(
         title="request above the limit in other units",
@@ -86,7 +86,7 @@ RESOURCES = [
             "spec.resources.requests.cpu: the request 1.5 is greater than the limit 1200m: "
             "write at most 1200m, or raise limits.cpu",
         ),
-        server="a request is greater than its limit",
+        server="is greater than its limit",
     ),
     Input(
         title="half a gpu",

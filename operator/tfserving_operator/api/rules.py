@@ -72,6 +72,12 @@ def _sensible_cpu(part: str) -> Rule:
     }
 
 
+_OVER: Final = (
+    "k in self.limits && isQuantity(string(self.requests[k])) && isQuantity(string(self.limits[k])) && "
+    "quantity(string(self.requests[k])).compareTo(quantity(string(self.limits[k]))) > 0"
+)
+"""Whether a request is greater than its limit."""
+
 RESOURCES: Final[list[JsonValue]] = [
     {
         "rule": "has(self.limits) && 'memory' in self.limits",
@@ -84,10 +90,10 @@ RESOURCES: Final[list[JsonValue]] = [
     _sensible_cpu("requests"),
     _sensible_cpu("limits"),
     {
-        "rule": (
-            "!has(self.requests) || !has(self.limits) || self.requests.all(k, !(k in self.limits) || "
-            "!isQuantity(string(self.requests[k])) || !isQuantity(string(self.limits[k])) || "
-            "quantity(string(self.requests[k])).compareTo(quantity(string(self.limits[k]))) <= 0)"
+        "rule": (f"!has(self.requests) || !has(self.limits) || !self.requests.exists(k, {_OVER})"),
+        "messageExpression": (
+            f"'requests.' + self.requests.filter(k, {_OVER})[0] + "
+            "' is greater than its limit: lower the request or raise the limit'"
         ),
         "message": "a request is greater than its limit: lower the request or raise the limit",
     },

@@ -132,7 +132,7 @@ async def test_a_case_with_a_wrong_input_name_is_the_cases_fault(session, model_
     outcome = await smoke(session, model_server, "good", given)
 
     assert (outcome.verdict, outcome.reason) == (None, "CasesInvalid")
-    assert "case cat: the signature's input x is missing; it has x, the case pixels" in outcome.message
+    assert "case cat: it sends pixels, and the signature's inputs are x" in outcome.message
 
 
 @pytest.mark.parametrize(

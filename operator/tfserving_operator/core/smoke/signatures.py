@@ -72,8 +72,8 @@ def misfit(case: cases.Case, signature: inspection.Signature) -> str:
         return (
             f"the signature has the inputs {_listed(names)}, and the case names none: write each by its name"
         )
-    if missing := names - given.keys():
-        return f"the signature's input {_listed(missing)} is missing; it has {_listed(names)}, the case {_listed(given)}"
+    if names - given.keys():
+        return f"it sends {_listed(given)}, and the signature's inputs are {_listed(names)}"
     if unknown := given.keys() - names:
         return f"the signature has no input {_listed(unknown)}; it has {_listed(names)}"
     for name, values in given.items():
