@@ -138,7 +138,7 @@ async def test_a_case_with_a_wrong_input_name_is_the_cases_fault(session, model_
 @pytest.mark.parametrize(
     ("case", "message"),
     [
-        ({"inputs": {"y": [[1.0, 2.0, 3.0, 4.0]]}}, "the signature's input x is missing"),
+        ({"inputs": {"y": [[1.0, 2.0, 3.0, 4.0]]}}, "it sends y, and the signature's inputs are x"),
         ({"instances": [["a", "b", "c", "d"]]}, "it is text, and the model takes DT_FLOAT"),
         ({"instances": [[1.0, 2.0]]}, "its shape is [1, 2], batch first, and the model takes [-1, 4]"),
     ],
