@@ -8,7 +8,7 @@ import sys
 from local import progress as progresses
 from local.cluster import api as clusters
 from local.cluster import layout, lifecycle
-from local.demo import access, installation, models, report, session, view
+from local.demo import access, installation, models, report, session, traffic, view
 from local.demo import board as boards
 
 
@@ -61,6 +61,7 @@ def _on_local_cluster(cluster: clusters.Cluster, progress: progresses.Progress) 
         known=known,
         image=server.name,
         operator_user=user,
+        place_client=lambda: traffic.place_on_machine(reached, known),
         board=boards.Board(started=progress.started),
     )
     return _conclude(asyncio.run(ran.run()), progress)

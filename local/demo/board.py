@@ -53,8 +53,6 @@ class Board:
 
     started: float = dataclasses.field(default_factory=time.monotonic)
     """Monotonic seconds."""
-    doing: str = ""
-    """The step that runs, in words."""
     resource: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """The ModelDeployment as it was seen last."""
     changed: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)

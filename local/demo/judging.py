@@ -41,6 +41,8 @@ class Flip:
     time: float
     """Unix seconds."""
     version: int
+    margin: float = 0.0
+    """Seconds by which it may have happened earlier."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,6 +92,18 @@ def parse(line: str) -> Request:
     )
 
 
+def shifted(request: Request, seconds: float) -> Request:
+    """Return a request whose times are those of another clock."""
+    if not seconds:
+        return request
+    return dataclasses.replace(
+        request,
+        started=request.started + seconds,
+        opened=request.opened + seconds,
+        ended=request.ended + seconds,
+    )
+
+
 def judge(requests: Sequence[Request], flips: Sequence[Flip], kills: Sequence[Kill] = ()) -> Verdict:
     """Hold every request against the versions that were served while its connection was open.
 
@@ -130,7 +144,7 @@ def is_right(request: Request, flips: Sequence[Flip]) -> bool:
     since = request.opened - GRACE_SECONDS
     ends = [flip.time for flip in flips[1:]] + [float("inf")]
     return any(
-        flip.version == request.version and flip.time <= request.ended and end >= since
+        flip.version == request.version and flip.time - flip.margin <= request.ended and end >= since
         for flip, end in zip(flips, ends, strict=True)
     )
 

@@ -15,6 +15,8 @@ from local.demo.board import Board, Outcome, Promotion, Result
 MIN_SENT = 5000
 MIN_IN_FLIGHT = 20
 """At every flip."""
+SEEN_LATE_SECONDS = 1.0
+"""By which the status may show a flip late: all that is known where there is no audit log."""
 MAX_FLIP_SECONDS = 1.0
 """From the kubelet's report of the kill in the bake to the flip."""
 
@@ -49,7 +51,8 @@ def flips_of(promotions: Sequence[Promotion], audited: Audited | None) -> list[j
     flips = []
     for promotion in promotions:
         nearest = min(writes, key=lambda time: abs(time - promotion.seen), default=promotion.seen)
-        flips.append(judging.Flip(time=nearest, version=promotion.version))
+        margin = 0.0 if audited else SEEN_LATE_SECONDS
+        flips.append(judging.Flip(time=nearest, version=promotion.version, margin=margin))
     return flips
 
 

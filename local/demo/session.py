@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 
 from local.demo import access, audit, installation, manifests, models, report, steps, traffic, view
@@ -27,6 +27,8 @@ class Session:
     """Of the model server."""
     operator_user: str
     """The operator as the API server knows it."""
+    place_client: Callable[[], traffic.Place]
+    """Makes the client's place ready, once the Service is there."""
     board: Board = dataclasses.field(default_factory=Board)
 
     async def run(self) -> report.Report:
@@ -63,23 +65,19 @@ class Session:
         )
         try:
             for step in steps.STEPS:
-                self._say(f"v{step.version} is applied: {step.title}")
+                self.board.notes.append(f"v{step.version} is applied: {step.title}")
                 result = await driver.run(step)
                 self._note(result)
                 if client is None:
                     if result.outcome is not Outcome.Promoted:
                         return  # nothing serves: the rest would say nothing
-                    place = await asyncio.to_thread(traffic.place_on_machine, self.access, self.known)
+                    place = await asyncio.to_thread(self.place_client)
                     client = await traffic.start(place, self.board, log)
                 await asyncio.sleep(REST_SECONDS)
             await asyncio.sleep(SETTLE_SECONDS)
         finally:
             if client:
                 await client.stop()
-
-    def _say(self, text: str) -> None:
-        self.board.doing = text
-        self.board.notes.append(text)
 
     def _note(self, result: Result) -> None:
         self.board.results.append(result)

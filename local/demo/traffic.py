@@ -19,19 +19,17 @@ BURST_ROWS = 8192
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """Where the client runs, and how."""
+    """Where the client runs: command lines of this machine."""
 
     access: access.Access
-    argv: tuple[str, ...]
-    """What runs ``client.py`` there, to be continued with its arguments."""
-    tables: str
-    """Path of the tables, as the client sees it."""
-    url: str
-    """Of the predict API."""
-
-    def command(self, name: str, *arguments: str) -> list[str]:
-        """Return the command line of one of the client's commands."""
-        return [*self.argv, name, "--url", self.url, "--tables", self.tables, *arguments]
+    load: tuple[str, ...]
+    """Prints the client's lines, one per request, until the client is stopped."""
+    burst: tuple[str, ...]
+    """Sends the large batch."""
+    stop: tuple[str, ...] = ()
+    """Stops the client; empty where it is the process of `load`, which takes SIGTERM."""
+    clock_ahead: float = 0.0
+    """Seconds that the client's clock is ahead of ours."""
 
 
 def service_url(reached: access.Access) -> str:
@@ -44,11 +42,12 @@ def service_url(reached: access.Access) -> str:
 
 def place_on_machine(reached: access.Access, known: models.Models) -> Place:
     """Return the place for a client that runs on this machine, in the cluster's network."""
+    program = (*reached.prefix, sys.executable, client.__file__)
+    settings = ("--url", service_url(reached), "--tables", str(known.folder / "facts.json"))
     return Place(
         access=reached,
-        argv=(*reached.prefix, sys.executable, client.__file__),
-        tables=str(known.folder / "facts.json"),
-        url=service_url(reached),
+        load=(*program, "load", *settings),
+        burst=(*program, "burst", *settings, "--rows", str(BURST_ROWS)),
     )
 
 
@@ -56,13 +55,19 @@ def place_on_machine(reached: access.Access, known: models.Models) -> Place:
 class Traffic:
     """The running client."""
 
+    place: Place
     process: asyncio.subprocess.Process
     reader: asyncio.Task[None]
 
     async def stop(self) -> None:
         """Let the client finish what is in flight."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGTERM)
+        if self.place.stop:
+            async with contextlib.aclosing(self.place.access.lines(list(self.place.stop))) as said:
+                async for _ in said:
+                    pass
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGTERM)
         await self.reader
         await self.process.wait()
 
@@ -70,26 +75,26 @@ class Traffic:
 async def start(place: Place, board: Board, log: Path) -> Traffic:
     """Start the client; its requests are written to the board and to a file."""
     process = await asyncio.create_subprocess_exec(
-        *place.command("load"),
+        *place.load,
         env=place.access.environment,
         stdout=asyncio.subprocess.PIPE,
         limit=access.LINE_BYTES,
     )
-    reader = asyncio.create_task(_read(process, board, log))
-    return Traffic(process=process, reader=reader)
+    reader = asyncio.create_task(_read(process, place.clock_ahead, board, log))
+    return Traffic(place=place, process=process, reader=reader)
 
 
-async def _read(process: asyncio.subprocess.Process, board: Board, log: Path) -> None:
+async def _read(process: asyncio.subprocess.Process, ahead: float, board: Board, log: Path) -> None:
     assert process.stdout is not None
     with log.open("wb") as file:
         async for line in process.stdout:
             file.write(line)
-            board.requests.append(judging.parse(line.decode()))
+            board.requests.append(judging.shifted(judging.parse(line.decode()), -ahead))
 
 
 async def send_burst(place: Place) -> tuple[float, str]:
     """Send the large batch; return the Unix seconds just before it, and what the client said of it."""
     sent = time.time()
-    argv = place.command("burst", "--rows", str(BURST_ROWS))
-    said = [line.decode().strip() async for line in place.access.lines(argv)]
+    async with contextlib.aclosing(place.access.lines(list(place.burst))) as lines:
+        said = [line.decode().strip() async for line in lines]
     return sent, " ".join(said)

@@ -92,7 +92,7 @@ def _steps(board: Board) -> table.Table:
         if result:
             word, seconds = _outcome(result, step), f"{result.seconds:.1f} s"
         elif step.version == len(done) + 1:
-            word, seconds = text.Text(board.doing or "in progress", style=BUSY), ""
+            word, seconds = text.Text(f"{board.status.get('phase', 'applied')} …", style=BUSY), ""
         else:
             word, seconds = text.Text("", style=DIM), ""
         rows.add_row(f"v{step.version}", text.Text(step.title), word, seconds)
