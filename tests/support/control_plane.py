@@ -33,6 +33,7 @@ class ControlPlane:
     account: login.Login
     kubeconfig: Path
     session: requests.Session
+    server: "Program"
 
     def request(self, method: str, path: str, body: Any = None, *, patch: bool = False) -> Any:
         """One request as the administrator."""
@@ -42,6 +43,13 @@ class ControlPlane:
         )
         answer.raise_for_status()
         return answer.json()
+
+    def restart(self, away_seconds: float) -> None:
+        """Kill the API server and bring it back."""
+        self.server.stop()
+        time.sleep(away_seconds)
+        self.server.start()
+        _wait_ready(Path(str(self.session.verify)), self.account.server, self.server.log)
 
     def install_crd(self) -> None:
         """Install our CRD, and wait until it is served."""
@@ -69,7 +77,7 @@ class ControlPlane:
 def running(folder: Path) -> Iterator[ControlPlane]:
     """Start both, and end them."""
     programs = binaries.ensure(binaries.KUBERNETES, progress.Progress(name="cluster"))
-    etcd, peer, api = _free_ports(3)
+    etcd, peer, api = free_ports(3)
     token = secrets.token_hex(16)
     (folder / "tokens.csv").write_text(f'{token},tests,1,"system:masters"\n')
     subprocess.run(["openssl", "genrsa", "-out", folder / "key.pem", "2048"], check=True, capture_output=True)
@@ -89,7 +97,7 @@ def running(folder: Path) -> Iterator[ControlPlane]:
                 f"--initial-cluster=default={at}:{peer}",
             ],
         )
-        _start(
+        server_program = _start(
             stack,
             folder / "apiserver.log",
             [
@@ -118,7 +126,7 @@ def running(folder: Path) -> Iterator[ControlPlane]:
         kubeconfig = folder / "kubeconfig"
         kubeconfig.write_text(_kubeconfig(server, certificate, token))
         account = login.load(kubeconfig=kubeconfig, context=None)
-        yield ControlPlane(account=account, kubeconfig=kubeconfig, session=session)
+        yield ControlPlane(account=account, kubeconfig=kubeconfig, session=session, server=server_program)
 
 
 def _kubeconfig(server: str, certificate: Path, token: str) -> str:
@@ -134,21 +142,35 @@ def _kubeconfig(server: str, certificate: Path, token: str) -> str:
     )
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [each.getsockname()[1] for each in sockets]
 
 
-def _start(stack: ExitStack, log: Path, command: Sequence[str | Path]) -> None:
-    output = stack.enter_context(log.open("wb"))
-    process = subprocess.Popen(list(map(str, command)), stdout=output, stderr=subprocess.STDOUT)
+@dataclass(kw_only=True)
+class Program:
+    """A process that can be ended and started again."""
 
-    def stop() -> None:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    command: Sequence[str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
 
-    stack.callback(stop)
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(self.command, stdout=output, stderr=subprocess.STDOUT)
+
+    def stop(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def _start(stack: ExitStack, log: Path, command: Sequence[str | Path]) -> Program:
+    program = Program(command=list(map(str, command)), log=log)
+    program.start()
+    stack.callback(program.stop)
+    return program
 
 
 def _wait_ready(certificate: Path, server: str, log: Path) -> None:

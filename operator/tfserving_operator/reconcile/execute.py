@@ -97,7 +97,7 @@ class Executor:
         except errors.PermanentError as error:
             self._refuse(entry, kind, name, error)
         else:
-            _log.info("created", kind=kind, namespace=entry.owner.namespace, name=name)
+            _log.debug("created", kind=kind, namespace=entry.owner.namespace, name=name)
 
     async def _pin(self, entry: objects.ModelDeployment, action: actions.PinCases) -> None:
         """Immutable ConfigMaps are replaced, not changed."""
@@ -142,7 +142,7 @@ class Executor:
                 store.apply(answer)
             else:
                 store.forget(namespace=namespace, name=name, uid=uid)
-            _log.info("deleted", kind=kind, namespace=namespace, name=name)
+            _log.debug("deleted", kind=kind, namespace=namespace, name=name)
 
     async def _get(self, entry: objects.ModelDeployment, resource: resources.Resource, name: str) -> kube.Raw:
         try:

@@ -1,6 +1,7 @@
 """One list and watch: keeps a store in step with the API server, for ever."""
 
 import asyncio
+import logging
 import random
 from contextlib import aclosing
 from typing import Final, NoReturn, Protocol
@@ -157,7 +158,10 @@ class Reflector:
     async def _pause(self, verb: str, problem: str) -> None:
         self._failures += 1
         seconds = queue.backoff_seconds(self._failures, self._chance)
-        _log.warning(
+        # An outage is told of by every reflector: often at its beginning, then ever more seldom.
+        level = logging.DEBUG if self._failures & (self._failures - 1) else logging.WARNING
+        _log.log(
+            level,
             "cannot read from the Kubernetes API, trying again",
             verb=verb,
             resource=self.name,
