@@ -119,10 +119,6 @@ class Objects:
         """One ModelDeployment."""
         return self._objects.get(key)
 
-    def keys(self) -> Iterable[queue.Key]:
-        """All that are known."""
-        return tuple(self._objects)
-
     def users_of_claim(self, namespace: str, name: str) -> Iterable[queue.Key]:
         """Those whose model is on that claim."""
         return tuple(self._by_claim.get((namespace, name), ()))
