@@ -33,16 +33,18 @@ lock: build/uv/bin/uv ## renew the pinned requirements
 	build/uv/bin/uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements/operator.txt
 
 .PHONY: generate
-generate: $(VENV) ## write crds/ and the chart's copy from the types
+generate: $(VENV) ## write crds/, the chart's copy and the reference pages from the types
 	@$(PYTHON) -m tfserving_operator.api.crd crds/modeldeployments.yaml charts/tfserving-operator/templates/crd.yaml
+	@$(PYTHON) -m local.docgen
 
 .PHONY: check
-check: $(VENV) ## ruff, mypy, import contracts, generated files in step, unit tests of the architecture
+check: $(VENV) ## ruff, mypy, import contracts, generated files in step
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
 	@$(PYTHON) -m tfserving_operator.api.crd --check crds/modeldeployments.yaml charts/tfserving-operator/templates/crd.yaml
+	@$(PYTHON) -m local.docgen --check
 
 .PHONY: unit
 unit: $(VENV) ## the tests that need no cluster
@@ -53,8 +55,12 @@ e2e: $(VENV) ## the tests that need the throwaway cluster
 	@$(PYTHON) -m pytest -q -m "cluster or e2e"
 
 .PHONY: test
-test: check unit e2e ## everything that CI runs
+test: check unit demo e2e ## everything that CI runs; the demo's own promises are its exit code
 
 .PHONY: demo
 demo: $(VENV) ## six versions of a digit classifier on a real cluster
 	@$(PYTHON) -m local.demo
+
+.PHONY: docs
+docs: $(VENV) ## the documentation as a site in build/site
+	@.venv/bin/mkdocs build --strict --quiet

@@ -89,6 +89,11 @@ CASES = {
         R.VolumeNodeConflict,
         False,
     ),
+    "a volume elsewhere, since 1.34": (
+        replace(POD, unschedulable_message="1 node(s) didn't match PersistentVolume's node affinity."),
+        R.VolumeNodeConflict,
+        False,
+    ),
     "a claim without a volume": (
         replace(POD, unschedulable_message="pod has unbound immediate PersistentVolumeClaims"),
         R.ClaimNotBound,

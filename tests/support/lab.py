@@ -84,7 +84,10 @@ class Lab:
     def wait_synced(self) -> None:
         """Wait until the running operator has filled its caches."""
         log = self.folder / "operator.log"
-        wait_for("the caches", lambda: log.read_text().rpartition("holding the Lease")[2].count("caches are filled"))
+        wait_for(
+            "the caches",
+            lambda: log.read_text().rpartition("holding the Lease")[2].count("caches are filled"),
+        )
 
     def kill(self) -> None:
         """End the operator as a crash does."""
@@ -262,7 +265,9 @@ def clean(lab: Lab) -> None:
     """Take away what the tests made."""
     lab.stop()
     for name in lab.namespaces:
-        lab.access.kubectl("delete", "namespace", name, "--ignore-not-found")
+        lab.access.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
+    for name in lab.namespaces:
+        lab.access.kubectl("wait", "--for=delete", f"namespace/{name}", "--timeout=120s")
         lab.access.kubectl("delete", "persistentvolume", "--ignore-not-found", f"{name}-{CLAIM}")
     lab.access.helm("uninstall", RELEASE, "--namespace", SYSTEM, "--ignore-not-found", "--wait")
     lab.access.kubectl("delete", "namespace", SYSTEM, "--ignore-not-found")

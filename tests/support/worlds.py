@@ -188,7 +188,9 @@ class World:
         self.pods[revision] = (killed, *rest)
         self.settle()
 
-    def answer(self, verdict: reasons.Verdict | None, reason: str = "Passed", message: str = "") -> None:
+    def answer(
+        self, verdict: reasons.Verdict | None, reason: str = "Passed", message: str = "", *, cause: str = ""
+    ) -> None:
         """The running tests end."""
         for key, state in list(self.tests.items()):
             if state.outcome is None:
@@ -198,6 +200,7 @@ class World:
                         verdict=verdict,
                         reason=reason,
                         message=message,
+                        cause=cause,
                         cases_digest="digest",
                         pinned_cases=b"[]",
                         started_at=state.started_at,

@@ -152,8 +152,6 @@ class Reason(StrEnum):
     """means no node takes a pod of the candidate"""
     VolumeNodeConflict = "VolumeNodeConflict"
     """means the claim can only be mounted on a node that does not take the pod"""
-    VolumeMount = "VolumeMount"
-    """means the kubelet cannot mount the pod's volumes"""
     PodUnreachable = "PodUnreachable"
     """means a Ready pod does not answer the operator: a NetworkPolicy or a mesh stands between"""
     TestCannotRun = "TestCannotRun"

@@ -78,7 +78,10 @@ class SmokeStatus(StatusModel):
     revision: Name
     verdict: reasons.Verdict | None = None
     """None when it could not be run."""
+    reason: Word = ""
+    """Passed, why it failed, or why it could not be run."""
     cause: Word = ""
+    """What the probes found behind a failure, as far as they could tell."""
     message: Message = ""
     checks: Annotated[tuple[CheckStatus, ...], Field(max_length=32)] = ()
     duration_seconds: float = 0.0

@@ -20,6 +20,12 @@ CRASHES_TO_REJECT: Final = 2
 _IMAGE_WAITING: Final = frozenset(
     {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 )
+_ELSEWHERE: Final = (
+    "volume node affinity conflict",  # until 1.33
+    "didn't match PersistentVolume's node affinity",  # from 1.34
+    "didn't match pod affinity rules",  # our own rule for claims that only one node may mount
+)
+"""What the scheduler says when a pod's volume is on another node."""
 _CONFIG_WAITING: Final = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 )
@@ -143,7 +149,7 @@ def _waiting(reason: reasons.Reason, pod: observed.Pod, container: observed.Cont
 
 def _unschedulable(pod: observed.Pod) -> Problem:
     text = pod.unschedulable_message
-    if "volume node affinity conflict" in text or "didn't match pod affinity rules" in text:
+    if any(words in text for words in _ELSEWHERE):
         reason = reasons.Reason.VolumeNodeConflict
     elif "unbound immediate PersistentVolumeClaims" in text:
         reason = reasons.Reason.ClaimNotBound

@@ -552,3 +552,26 @@ def test_a_settled_object_asks_for_nothing(serving):
     serving.after(3600)
     assert (len(serving.done), serving.status_writes) == (done, writes)
     assert serving.wake is None
+
+
+def test_a_failure_with_a_cause_keeps_its_reason(serving):
+    """A cause is a word of the smoke engine's, and no reason of a condition or an Event."""
+    repeating = {"smoke": {"cases": [{"name": "one", "instances": [[0.0]]}], "repeatSeconds": 100}}
+    serving.apply(2, **repeating)
+    serving.roll_out()
+    serving.after(100)
+    serving.answer(FAIL, "NonFiniteOutputs", cause="NotANumber")
+    serving.answer(FAIL, "NonFiniteOutputs", cause="NotANumber")
+    assert serving.condition("SmokeTestPassed") == ("False", "NonFiniteOutputs")
+    assert serving.status.step_back.reason == "NonFiniteOutputs"
+    assert serving.status.smoke.cause == "NotANumber"
+
+
+def test_a_failure_in_the_bake_keeps_its_reason_and_cause(serving):
+    serving.apply(2)
+    serving.roll_out(bake=False)
+    serving.after(3)
+    for _ in range(2):
+        serving.answer(FAIL, "NonFiniteOutputs", cause="NotANumber")
+    rejected = serving.status.rejected_revisions[0]
+    assert (rejected.reason, rejected.cause) == ("NonFiniteOutputs", "NotANumber")

@@ -29,15 +29,8 @@ def watch(view: views.View, draft: drafts.Draft) -> drafts.Draft:
         and smoke.revision == active.name
         and smoke.consecutive_failures >= FAILURES_TO_ROLL_BACK
     ):
-        reason = _reason_of(smoke)
-        return _failed(view, draft, reason=reason, message=smoke.message, cause=smoke.cause)
+        return _failed(view, draft, reason=smoke.reason, message=smoke.message, cause=smoke.cause)
     return draft
-
-
-def _reason_of(smoke: status.SmokeStatus) -> str:
-    return (
-        next((c.name for c in smoke.checks if c.verdict is reasons.Verdict.Fail), smoke.cause) or smoke.cause
-    )
 
 
 def _failed(

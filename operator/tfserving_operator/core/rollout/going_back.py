@@ -74,7 +74,7 @@ def _failure(view: views.View, draft: drafts.Draft, active: status.Revision) -> 
         and smoke.revision == active.name
         and smoke.consecutive_failures >= FAILURES_TO_STEP_BACK
     ):
-        return smoke.cause or reasons.Reason.PredictionFailed, smoke.message
+        return smoke.reason, smoke.message
     return None
 
 

@@ -19,6 +19,7 @@ def with_promoted(view: views.View, draft: drafts.Draft, candidate: status.Candi
         smoke = status.SmokeStatus(
             revision=candidate.name,
             verdict=reasons.Verdict.Pass,
+            reason=reasons.Reason.Passed,
             message="passed; the details were lost in a restart of the operator",
             time=view.now,
             cases_digest=digest,

@@ -47,7 +47,7 @@ def _recovered(
 
 
 def _is_of_changed_cases(smoke: status.SmokeStatus) -> bool:
-    return smoke.cause == reasons.Reason.CasesChanged
+    return smoke.reason == reasons.Reason.CasesChanged
 
 
 def repeat(view: views.View, draft: drafts.Draft) -> drafts.Draft:
@@ -82,7 +82,7 @@ def cases_changed(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     failed = draft.status.smoke
     assert failed is not None
     changed = failed.model_copy(
-        update={"cause": reasons.Reason.CasesChanged, "message": f"{outcome.reason}: {failed.message}"}
+        update={"reason": reasons.Reason.CasesChanged, "message": f"{outcome.reason}: {failed.message}"}
     )
     text = f"version {active.version} fails the changed smoke cases and serves on: {outcome.message}"
     return draft.with_status(smoke=changed).with_event(

@@ -224,11 +224,11 @@ def _smoke_test_passed(draft: drafts.Draft) -> State:
         case reasons.Verdict.Pass:
             return State(status="True", reason=reasons.Reason.Passed, message=text)
         case reasons.Verdict.Fail:
-            return State(status="False", reason=smoke.cause or reasons.Reason.PredictionFailed, message=text)
+            return State(status="False", reason=smoke.reason, message=text)
         case reasons.Verdict.Inconclusive:
             return State(status="Unknown", reason=reasons.Reason.Inconclusive, message=text)
         case None:
-            return State(status="Unknown", reason=smoke.cause or reasons.Reason.TestCannotRun, message=text)
+            return State(status="Unknown", reason=smoke.reason, message=text)
 
 
 def _with_stall_event(view: views.View, draft: drafts.Draft, stalled: State) -> drafts.Draft:

@@ -162,11 +162,11 @@ def with_smoke(
 ) -> drafts.Draft:
     """The draft with an outcome in its status; one that says nothing new leaves it as it is."""
     before = draft.status.smoke
-    cause = outcome.cause or (outcome.reason if outcome.verdict is not reasons.Verdict.Pass else "")
     after = status.SmokeStatus(
         revision=revision,
         verdict=outcome.verdict,
-        cause=cause,
+        reason=outcome.reason,
+        cause=outcome.cause,
         message=conditions.cut(outcome.message),
         checks=tuple(
             status.CheckStatus(
