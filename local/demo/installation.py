@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 from local.cluster import api as clusters
 from local.demo import manifests, models
@@ -50,25 +51,51 @@ def load_images(cluster: clusters.Cluster, progress: Progress, *made: builds.Bui
             progress.say(f"{build.name} is in the node")
 
 
-def install_operator(access: Access, image: str) -> str:
-    """Install the chart, or upgrade to it; return the user that the operator is to the API server."""
+def is_installed(access: Access) -> bool:
+    """Whether the cluster has the release already."""
+    names = access.helm("list", "--namespace", RELEASE_NAMESPACE, "--short").split()
+    return RELEASE in names
+
+
+def install_operator(access: Access, image: str = "", *, keep_crds: bool = True) -> str:
+    """Install the chart, or upgrade to it; return the user that the operator is to the API server.
+
+    Parameters
+    ----------
+    access
+        The cluster.
+    image
+        The operator's image with its tag; empty for the chart's own.
+    keep_crds
+        Whether the CRD outlives the release, as is right where it may hold somebody's ModelDeployments.
+    """
     repository, _, tag = image.rpartition(":")
+    images = ("--set", f"image.repository={repository}", "--set", f"image.tag={tag}") if image else ()
     try:
         access.helm(
             *("upgrade", "--install", RELEASE, str(checkout() / CHART)),
             *("--namespace", RELEASE_NAMESPACE, "--create-namespace"),
-            *("--set", f"image.repository={repository}", "--set", f"image.tag={tag}"),
+            *("--set", f"crds.keep={str(keep_crds).lower()}", *images),
             *("--wait", "--timeout", HELM_TIMEOUT),
         )
     except RuntimeError as error:
         raise RuntimeError(f"{error}\n{_last_words(access)}") from None
+    pod = _operator_template(access)["spec"]
+    return f"system:serviceaccount:{RELEASE_NAMESPACE}:{pod['serviceAccountName']}"
+
+
+def operator_image(access: Access) -> str:
+    """Return the image that the installed operator runs from."""
+    return str(_operator_template(access)["spec"]["containers"][0]["image"])
+
+
+def _operator_template(access: Access) -> dict[str, Any]:
     said = access.kubectl(
         *("get", "deployments", "-n", RELEASE_NAMESPACE, "-o", "json"),
         *("-l", f"app.kubernetes.io/instance={RELEASE}"),
     )
     (deployment,) = json.loads(said)["items"]
-    account = deployment["spec"]["template"]["spec"]["serviceAccountName"]
-    return f"system:serviceaccount:{RELEASE_NAMESPACE}:{account}"
+    return dict(deployment["spec"]["template"])
 
 
 def _last_words(access: Access) -> str:
