@@ -92,7 +92,8 @@ def test_a_namesake_takes_the_place_of_what_was_deleted_unseen(heard: Heard) -> 
 def test_a_list_finds_deletions_that_the_watch_has_lost(heard: Heard) -> None:
     heard.known.apply(make_raw(1))
     heard.known.apply(make_raw(30, name="newer", uid="w"))
-    heard.known.replace([make_raw(2, name="other", uid="v")], resource_version="20", namespace="")
+    heard.known.apply(make_raw(2, name="other", uid="v"))
+    heard.known.prune({"v"}, resource_version="20", namespace="")
     assert heard.gone == ["u"]
     assert heard.known.get(KEY) is None
     assert len(heard.known) == 2

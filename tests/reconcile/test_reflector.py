@@ -1,7 +1,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -30,12 +30,12 @@ class Told:
     def remove(self, raw: stores.Raw) -> None:
         self.lines.append(f"remove {raw['metadata']['name']}")
 
-    def replace(self, raws: Iterable[stores.Raw], *, resource_version: str, namespace: str) -> None:
-        self.lines.append(f"replace {[raw['metadata']['name'] for raw in raws]} at {resource_version}")
+    def prune(self, uids: AbstractSet[str], *, resource_version: str, namespace: str) -> None:
+        self.lines.append(f"only {sorted(uids)} at {resource_version}")
 
 
 def make_object(name: str, version: int) -> dict[str, Any]:
-    return {"metadata": {"name": name, "resourceVersion": str(version)}}
+    return {"metadata": {"name": name, "uid": name, "resourceVersion": str(version)}}
 
 
 class Script:
@@ -109,7 +109,7 @@ async def test_a_watch_that_ends_goes_on_from_where_it_was() -> None:
         await until(told, "remove a")
         await until(told, "apply b", times=2)
     assert script.asked == ["list", "watch 10", "watch 15", "watch 16"]
-    assert told.lines == ["replace ['a'] at 10", "apply b", "remove a", "apply b"]
+    assert told.lines == ["apply a", "only ['a'] at 10", "apply b", "remove a", "apply b"]
 
 
 async def test_a_watch_that_is_too_old_is_begun_with_a_list() -> None:
@@ -155,7 +155,7 @@ async def test_a_list_that_is_old_is_taken_again_though_the_watch_is_well(
             observer=metric.Metrics(),
         )
         task = asyncio.create_task(made.run())
-        await until(told, "replace [] at 12")
+        await until(told, "only [] at 12")
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task

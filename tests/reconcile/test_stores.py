@@ -86,7 +86,7 @@ def test_a_list_removes_what_it_no_longer_holds_but_nothing_newer_than_itself(ch
     changes.store.apply(make_raw("kept", 6, uid="2"))
     changes.store.apply(make_raw("newer", 21, uid="3"))
     changes.store.apply(make_raw("elsewhere", 5, uid="4", namespace="m"))
-    changes.store.replace([make_raw("kept", 6, uid="2")], resource_version="20", namespace="n")
+    changes.store.prune({"2"}, resource_version="20", namespace="n")
     assert changes.store.get("n", "old") is None
     for namespace, name in (("n", "kept"), ("n", "newer"), ("m", "elsewhere")):
         assert changes.store.get(namespace, name) is not None
@@ -95,17 +95,15 @@ def test_a_list_removes_what_it_no_longer_holds_but_nothing_newer_than_itself(ch
 def test_a_list_that_was_taken_before_our_deletion_does_not_bring_the_object_back(changes: Changes) -> None:
     changes.store.apply(make_raw(version=1))
     changes.store.forget(namespace="n", name="a", uid="u")
-    changes.store.replace([make_raw(version=2)], resource_version="2", namespace="")
+    changes.store.apply(make_raw(version=2))
+    changes.store.prune({"u"}, resource_version="2", namespace="")
     assert changes.store.get("n", "a") is None
-    changes.store.replace([], resource_version="3", namespace="")
+    changes.store.prune(set(), resource_version="3", namespace="")
     changes.store.apply(make_raw(version=4, uid="u2"))
     assert changes.store.get("n", "a") is not None
 
 
 def test_an_object_that_cannot_be_read_hides_no_other(changes: Changes) -> None:
-    changes.store.replace(
-        [{"metadata": {"uid": "odd", "name": "odd"}, "data": 1}, make_raw()],
-        resource_version="9",
-        namespace="",
-    )
+    changes.store.apply({"metadata": {"uid": "odd", "name": "odd"}, "data": 1})
+    changes.store.apply(make_raw())
     assert changes.store.get("n", "a") is not None

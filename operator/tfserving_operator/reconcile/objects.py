@@ -1,6 +1,6 @@
 """The ModelDeployments themselves, as users and we wrote them last."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,12 +155,8 @@ class Objects:
         """A request has shown that it is gone."""
         self._drop(entry.key, entry.owner.uid)
 
-    def replace(self, raws: Iterable[Raw], *, resource_version: str, namespace: str) -> None:
-        """All ModelDeployments of a namespace as they were at that resource version."""
-        uids = set()
-        for raw in raws:
-            uids.add(raw["metadata"]["uid"])
-            self.apply(raw)
+    def prune(self, uids: AbstractSet[str], *, resource_version: str, namespace: str) -> None:
+        """A list held these, and no others: drop what it would have held."""
         listed_at = _number(resource_version)
         gone = [
             entry

@@ -96,22 +96,31 @@ class Reflector:
     async def _list(self) -> None:
         while True:
             try:
-                listing = await self._client.list_all(
-                    self._resource,
-                    namespace=self._namespace,
-                    selector=self._selector,
-                    metadata_only=self._metadata_only,
-                )
+                self._resource_version = await self._read_list()
             except errors.ApiError as error:
                 await self._pause("list", error.message)
                 continue
-            self._sink.replace(
-                listing.items, resource_version=listing.resource_version, namespace=self._namespace
-            )
-            self._resource_version = listing.resource_version
             self._heard()
             self._observer.listed(resource=self._resource.plural)
             return
+
+    async def _read_list(self) -> str:
+        uids: set[str] = set()
+        resource_version = ""
+        pages = self._client.list_pages(
+            self._resource,
+            namespace=self._namespace,
+            selector=self._selector,
+            metadata_only=self._metadata_only,
+        )
+        async with aclosing(pages) as listed:
+            async for page in listed:
+                resource_version = page.resource_version
+                for raw in page.items:
+                    uids.add(raw["metadata"]["uid"])
+                    self._sink.apply(raw)
+        self._sink.prune(uids, resource_version=resource_version, namespace=self._namespace)
+        return resource_version
 
     async def _follow(self, due: float) -> None:
         while (remaining := due - self._clock.monotonic()) > 0:

@@ -1,6 +1,6 @@
 """What is known of the objects of one kind: their projections, never older than what was seen before."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set as AbstractSet
 from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
@@ -40,8 +40,8 @@ class Sink(Protocol):
         """An object's last state."""
         ...
 
-    def replace(self, raws: Iterable[Raw], *, resource_version: str, namespace: str) -> None:
-        """All objects of a namespace ("" for the cluster) as they were at that resource version."""
+    def prune(self, uids: AbstractSet[str], *, resource_version: str, namespace: str) -> None:
+        """A list of a namespace ("" for the cluster) at that resource version held these, and no others."""
         ...
 
 
@@ -102,12 +102,8 @@ class Store(Generic[P]):
         self._deleted[uid] = namespace
         self._drop((namespace, name), uid)
 
-    def replace(self, raws: Iterable[Raw], *, resource_version: str, namespace: str) -> None:
-        """All objects of a namespace as they were at that resource version."""
-        uids = set()
-        for raw in raws:
-            uids.add(raw["metadata"]["uid"])
-            self.apply(raw)
+    def prune(self, uids: AbstractSet[str], *, resource_version: str, namespace: str) -> None:
+        """A list held these, and no others: drop what it would have held."""
         # What a list taken after the deletion no longer holds, no watch event will speak of again.
         self._deleted = {
             uid: place for uid, place in self._deleted.items() if uid in uids or place != (namespace or place)

@@ -76,19 +76,19 @@ class TestRealServer:
             await place.client.create(
                 CM, make_config_map(place.namespace, f"a{number}", labels={"of": "mine"})
             )
-        listing = await place.client.list_all(
+        stream = place.client.list_pages(
             CM, namespace=place.namespace, selector="of=mine", metadata_only=True
         )
-        assert [item["metadata"]["name"] for item in listing.items] == [f"a{number}" for number in range(5)]
-        assert not any("data" in item for item in listing.items)
-        assert int(listing.resource_version) > 0
-        none = await place.client.list_all(
-            CM, namespace=place.namespace, selector="of=none", metadata_only=True
-        )
-        assert none.items == []
+        pages = [page async for page in stream]
+        names = [[item["metadata"]["name"] for item in page.items] for page in pages]
+        assert names == [["a0", "a1"], ["a2", "a3"], ["a4"]]
+        assert not any("data" in item for page in pages for item in page.items)
+        assert len({page.resource_version for page in pages}) == 1
+        none = place.client.list_pages(CM, namespace=place.namespace, selector="of=none", metadata_only=True)
+        assert [page.items async for page in none] == [[]]
 
     async def test_a_watch_tells_what_happened_since_the_list(self, place: Any) -> None:
-        listing = await place.client.list_all(CM, namespace=place.namespace)
+        listing = await anext(place.client.list_pages(CM, namespace=place.namespace))
         made = await place.client.create(CM, make_config_map(place.namespace))
         uid = made["metadata"]["uid"]
         await place.client.patch(CM, namespace=place.namespace, name="a", uid=uid, body={"data": {"x": "2"}})

@@ -17,8 +17,8 @@ _SERVER_ERROR: Final = HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Listing:
-    """All objects of one kind, as they were at `resource_version`."""
+class Page:
+    """Some objects of one kind, as they were at `resource_version`."""
 
     items: list[Mapping[str, Any]]
     resource_version: str

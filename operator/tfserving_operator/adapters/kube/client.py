@@ -99,28 +99,23 @@ class Client:
         await self._session.close()
         await asyncio.sleep(CLOSE_SECONDS)
 
-    async def list_all(
+    async def list_pages(
         self,
         resource: resources.Resource,
         *,
         namespace: str = "",
         selector: str = "",
         metadata_only: bool = False,
-    ) -> answers.Listing:
-        """All objects, in pages."""
+    ) -> AsyncGenerator[answers.Page, None]:
+        """All objects as they were at one resource version, page by page: a thousand take memory."""
+        path, accept = resource.path(namespace=namespace), METADATA_LIST if metadata_only else JSON
         params = {"limit": str(LIST_PAGE)} | ({"labelSelector": selector} if selector else {})
-        items: list[Raw] = []
         while True:
-            page = await self._call(
-                "GET",
-                resource,
-                resource.path(namespace=namespace),
-                params,
-                accept=METADATA_LIST if metadata_only else JSON,
-            )
-            items += page["items"] or ()
-            if not (token := page["metadata"].get("continue")):
-                return answers.Listing(items=items, resource_version=page["metadata"]["resourceVersion"])
+            page = await self._call("GET", resource, path, params, accept=accept)
+            meta = page["metadata"]
+            yield answers.Page(items=page["items"] or [], resource_version=meta["resourceVersion"])
+            if not (token := meta.get("continue")):
+                return
             params = {**params, "continue": token}
 
     async def watch(
