@@ -1,7 +1,8 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Set as AbstractSet
+from collections.abc import AsyncIterator
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 

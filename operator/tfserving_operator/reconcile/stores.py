@@ -1,6 +1,7 @@
 """What is known of the objects of one kind: their projections, never older than what was seen before."""
 
-from collections.abc import Callable, Iterable, Mapping, Set as AbstractSet
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
