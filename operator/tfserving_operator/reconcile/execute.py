@@ -167,8 +167,9 @@ class Executor:
         raise _OvertakenError from error
 
     async def _write_status(self, entry: objects.ModelDeployment, decision: actions.Decision) -> None:
-        wanted = decision.status.to_wire()
-        patch = merging.build_merge_patch(entry.wire, wanted)
+        if decision.status == entry.status and entry.unreadable is None:
+            return
+        patch = merging.build_merge_patch(entry.wire, decision.status.to_wire())
         if not patch:
             return
         owner = entry.owner
@@ -185,7 +186,7 @@ class Executor:
             raise _OvertakenError from error
         except errors.ConflictError as error:
             there = await self._refresh(entry)
-            if there is None or there.owner != owner or there.wire != wanted:
+            if there is None or there.owner != owner or there.status != decision.status:
                 raise _OvertakenError from error
             # Our own write had arrived, only its answer was lost.
         else:

@@ -27,12 +27,17 @@ class ModelDeployment:
     """None when it cannot be read; `spec_error` says why."""
     spec_error: str
     status: status.Status
-    wire: Mapping[str, Any]
-    """`status` as it stands on the server, which a merge patch is computed from."""
+    unreadable: Mapping[str, Any] | None
+    """What stands in `.status` where that cannot be read; `status` is empty then."""
     claim: str
     """Name of the PersistentVolumeClaim of `model.uri`, or ""."""
     cases_from: tuple[str, ...]
     """Names of the ConfigMaps of `smoke.casesFrom`."""
+
+    @property
+    def wire(self) -> Mapping[str, Any]:
+        """What stands in `.status`, fields of a newer operator left out: a merge patch starts from it."""
+        return self.status.to_wire() if self.unreadable is None else self.unreadable
 
     @property
     def key(self) -> queue.Key:
@@ -53,7 +58,7 @@ def parse(raw: Raw, before: ModelDeployment | None = None) -> ModelDeployment:
         spec, spec_error = _parse_spec(raw)
         claim = _claim_of(spec)
         cases_from = tuple(source.config_map.name for source in spec.smoke.cases_from) if spec else ()
-    known, wire = _parse_status(raw)
+    known, unreadable = _parse_status(raw)
     return ModelDeployment(
         owner=owner,
         resource_version=meta["resourceVersion"],
@@ -61,7 +66,7 @@ def parse(raw: Raw, before: ModelDeployment | None = None) -> ModelDeployment:
         spec=spec,
         spec_error=spec_error,
         status=known,
-        wire=wire,
+        unreadable=unreadable,
         claim=claim,
         cases_from=cases_from,
     )
@@ -74,7 +79,7 @@ def _parse_spec(raw: Raw) -> tuple[types.Spec | None, str]:
         return None, str(error)
 
 
-def _parse_status(raw: Raw) -> tuple[status.Status, Mapping[str, Any]]:
+def _parse_status(raw: Raw) -> tuple[status.Status, Mapping[str, Any] | None]:
     written = raw.get("status") or {}
     try:
         known = status.Status.model_validate(written)
@@ -85,7 +90,7 @@ def _parse_status(raw: Raw) -> tuple[status.Status, Mapping[str, Any]]:
             "the status cannot be read", namespace=meta["namespace"], name=meta["name"], error=str(error)
         )
         return status.Status(), written
-    return known, known.to_wire()
+    return known, None
 
 
 def _claim_of(spec: types.Spec | None) -> str:
@@ -198,4 +203,9 @@ def _number(resource_version: str) -> int:
 
 
 def _is_news(old: ModelDeployment, new: ModelDeployment) -> bool:
-    return old.owner != new.owner or old.deleting != new.deleting or old.wire != new.wire
+    return (old.owner, old.deleting, old.status, old.unreadable) != (
+        new.owner,
+        new.deleting,
+        new.status,
+        new.unreadable,
+    )
