@@ -19,7 +19,6 @@ def test_two_revisions_share_a_claim_of_one_node(running: labs.Lab):
     revision = running.status(namespace)["activeRevision"]["name"]
     template = running.get("deployment", namespace, revision)["spec"]["template"]
     assert "podAffinity" in template["spec"]["affinity"]
-    running.access.kubectl("delete", "persistentvolume", f"{namespace}-once", "--wait=false")
 
 
 def test_a_claim_on_another_node_is_named(running: labs.Lab):
@@ -29,11 +28,11 @@ def test_a_claim_on_another_node_is_named(running: labs.Lab):
     term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["other"]}]}
     volume["spec"]["nodeAffinity"] = {"required": {"nodeSelectorTerms": [term]}}
     running.apply(volume, claim)
+    running.wait_bound(namespace, "elsewhere")
     resource = running.resource(namespace, 1)
     resource["spec"]["model"]["uri"] = "pvc://elsewhere/digits"
     running.apply(resource)
     running.wait_condition(namespace, "Progressing", "VolumeNodeConflict")
-    running.access.kubectl("delete", "persistentvolume", f"{namespace}-elsewhere", "--wait=false")
 
 
 def test_a_claim_of_one_pod_is_refused(running: labs.Lab):
@@ -45,4 +44,3 @@ def test_a_claim_of_one_pod_is_refused(running: labs.Lab):
     running.apply(resource)
     stalled = running.wait_condition(namespace, "Stalled", "ClaimAccessMode")
     assert "ReadWriteOncePod" in stalled["message"]
-    running.access.kubectl("delete", "persistentvolume", f"{namespace}-single", "--wait=false")

@@ -1,12 +1,9 @@
 """The operator is killed in each step of each of the demo's rollouts, and started again: the end is the same."""
 
-import asyncio
-import sys
 from typing import Any
 
 import pytest
 
-from local.demo import client, traffic
 from tests.support import lab as labs
 from tfserving_operator.api import reasons
 
@@ -33,18 +30,6 @@ def end_of(lab: labs.Lab, namespace: str, version: int) -> tuple[int, str, str |
     return status["activeRevision"]["version"], ready["reason"], rejected.get(version)
 
 
-def burst(lab: labs.Lab, namespace: str) -> None:
-    """Send the batch that version 5 cannot hold."""
-    address = lab.get("service", namespace)["spec"]["clusterIP"]
-    place = traffic.Place(
-        access=lab.access,
-        argv=(*lab.access.prefix, sys.executable, client.__file__),
-        tables=str(lab.known.folder / "facts.json"),
-        url=f"http://{address}:8501/v1/models/digits:predict",
-    )
-    asyncio.run(traffic.send_burst(place))
-
-
 def roll_out(lab: labs.Lab, namespace: str, version: int, crash_in: reasons.Step) -> dict[str, Any]:
     """Apply a version, kill the operator once when its candidate is in a step, and wait for the end."""
     lab.apply(lab.resource(namespace, version))
@@ -58,7 +43,7 @@ def roll_out(lab: labs.Lab, namespace: str, version: int, crash_in: reasons.Step
             lab.start()
             crashed = True
         if version == 5 and not sent and candidate.get("step") == reasons.Step.Baking:
-            burst(lab, namespace)
+            lab.send_rows(namespace, 8192)
             sent = True
         return end_of(lab, namespace, version)
 

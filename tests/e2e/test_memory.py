@@ -1,14 +1,11 @@
 """Kills for memory in the load burst and after the bake; the demo shows those while loading and in the bake."""
 
-import asyncio
 import json
-import sys
 import time
 from typing import Any
 
 import pytest
 
-from local.demo import client, traffic
 from tests.support import lab as labs
 
 pytestmark = pytest.mark.e2e
@@ -20,17 +17,6 @@ ROWS = 4096
 def limited(lab: labs.Lab, namespace: str, version: int, memory: str, **spec: Any) -> dict[str, Any]:
     resources = {"requests": {"cpu": "100m", "memory": memory}, "limits": {"cpu": "1", "memory": memory}}
     return lab.resource(namespace, version, resources=resources, **spec)
-
-
-def burst(lab: labs.Lab, namespace: str) -> None:
-    address = lab.get("service", namespace)["spec"]["clusterIP"]
-    place = traffic.Place(
-        access=lab.access,
-        argv=(*lab.access.prefix, sys.executable, client.__file__),
-        tables=str(lab.known.folder / "facts.json"),
-        url=f"http://{address}:8501/v1/models/digits:predict",
-    )
-    asyncio.run(traffic.send_burst(place))
 
 
 def is_ready_after(lab: labs.Lab, namespace: str, kills: int) -> bool:
@@ -76,7 +62,7 @@ def test_repeated_kills_after_the_bake_go_back_once_to_a_revision_with_more_room
     running.apply(limited(running, namespace, 5, "384Mi"))
     running.wait_condition(namespace, "Ready", "RevisionReady")
     for kills in (1, 2):
-        burst(running, namespace)
+        running.send_rows(namespace, 8192)
         if kills == 1:
             labs.wait_for("the server again", lambda: is_ready_after(running, namespace, 1))
             assert running.status(namespace)["activeRevision"]["version"] == 5
@@ -95,7 +81,7 @@ def test_without_more_room_the_newer_revision_stays(running: labs.Lab):
     running.apply(limited(running, namespace, 5, "384Mi"))
     running.wait_condition(namespace, "Ready", "RevisionReady")
     for kills in (1, 2):
-        burst(running, namespace)
+        running.send_rows(namespace, 8192)
         labs.wait_for("the server again", lambda kills=kills: is_ready_after(running, namespace, kills))
     stalled = running.wait_condition(namespace, "Stalled", "NoHealthyRevision")
     print(stalled["message"])

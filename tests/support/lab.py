@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,16 @@ RELEASE = "tfserving-operator-e2e"
 CLAIM = manifests.CLAIM
 NAME = "digits"
 RESOURCE = f"{constants.PLURAL}.{constants.GROUP}"
+
+
+_OURS = "tfserving-e2e"
+"""Label of what does not go with a namespace."""
+
+_SEND_ROWS = """
+import contextlib, sys, requests
+with contextlib.suppress(requests.RequestException):
+    requests.post(sys.argv[1], json={"instances": [[0.0] * 64] * int(sys.argv[2])}, timeout=30)
+"""
 
 
 class NotInTimeError(AssertionError):
@@ -127,8 +138,18 @@ class Lab:
         self.namespaces.append(name)
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
         self.apply(*self.volume(name, CLAIM, folder or self.known.folder))
+        self.wait_bound(name, CLAIM)
+
+    def wait_bound(self, namespace: str, claim: str) -> None:
+        """Wait until a claim has its volume."""
         self.access.kubectl(
-            *("wait", "--for=jsonpath={.status.phase}=Bound", f"persistentvolumeclaim/{CLAIM}", "-n", name)
+            *(
+                "wait",
+                "--for=jsonpath={.status.phase}=Bound",
+                f"persistentvolumeclaim/{claim}",
+                "-n",
+                namespace,
+            )
         )
 
     def volume(
@@ -142,7 +163,7 @@ class Lab:
             {
                 "apiVersion": "v1",
                 "kind": "PersistentVolume",
-                "metadata": {"name": f"{namespace}-{claim}"},
+                "metadata": {"name": f"{namespace}-{claim}", "labels": {_OURS: "true"}},
                 "spec": {
                     "capacity": size,
                     "persistentVolumeReclaimPolicy": "Retain",
@@ -219,6 +240,16 @@ class Lab:
             self.get("service", namespace).get("spec", {}).get("selector", {}).get(constants.LABEL_REVISION)
         )
 
+    # Requests
+
+    def send_rows(self, namespace: str, rows: int) -> None:
+        """Send one batch of black pictures through the Service; whether it is answered does not matter."""
+        service = self.get("service", namespace)["spec"]
+        url = f"http://{service['clusterIP']}:{constants.PORT_REST}/v1/models/digits:predict"
+        clusters.run(
+            self.cluster, [sys.executable, "-c", _SEND_ROWS, url, str(rows)], capture_output=True, timeout=60
+        )
+
     # The audit log
 
     def entries(self, *, since: float) -> list[audit.Entry]:
@@ -268,6 +299,6 @@ def clean(lab: Lab) -> None:
         lab.access.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
     for name in lab.namespaces:
         lab.access.kubectl("wait", "--for=delete", f"namespace/{name}", "--timeout=120s")
-        lab.access.kubectl("delete", "persistentvolume", "--ignore-not-found", f"{name}-{CLAIM}")
+    lab.access.kubectl("delete", "persistentvolume", "-l", _OURS)
     lab.access.helm("uninstall", RELEASE, "--namespace", SYSTEM, "--ignore-not-found", "--wait")
     lab.access.kubectl("delete", "namespace", SYSTEM, "--ignore-not-found")
