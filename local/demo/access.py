@@ -80,9 +80,11 @@ class Access:
         try:
             async for line in process.stdout:
                 yield line
-        finally:
-            if process.returncode is None:
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
                 process.terminate()
+            raise
+        finally:
             await process.wait()
 
     async def watch(self, path: str) -> AsyncGenerator[dict[str, Any], None]:
