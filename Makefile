@@ -55,10 +55,10 @@ e2e: $(VENV) ## the tests that need the throwaway cluster
 	@$(PYTHON) -m pytest -q -m "cluster or e2e"
 
 .PHONY: test
-test: check unit demo e2e ## everything that CI runs; the demo's own promises are its exit code
+test: check unit e2e ## everything that CI runs
 
 .PHONY: demo
-demo: $(VENV) ## six versions of a digit classifier on a real cluster
+demo: $(VENV) ## six versions of a digit classifier on a real cluster; KEEP=1 leaves it up, CONTEXT=… uses yours
 	@$(PYTHON) -m local.demo
 
 .PHONY: docs

@@ -1,24 +1,22 @@
 """The operator's life: log in, become the leader, work, and stop in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-import aiohttp
 import kopf
 import structlog
 from aiohttp import web
 
 from tfserving_operator import config as configuration
 from tfserving_operator.adapters import clock as clocks
-from tfserving_operator.adapters import errors
+from tfserving_operator.adapters import errors, serving
 from tfserving_operator.adapters import metrics as metric
 from tfserving_operator.adapters.kube import client as kube
 from tfserving_operator.adapters.kube import login
-from tfserving_operator.adapters.serving import runner
 from tfserving_operator.core import rollout, snapshot
 from tfserving_operator.handlers import probes, registry, settings
 from tfserving_operator.reconcile import leadership, machine
@@ -43,11 +41,11 @@ async def operate(config: configuration.Config, account: login.Login) -> int:
             identity=identity,
             clock=clock,
         )
-        session = await stack.enter_async_context(_pod_session())
+        session = await stack.enter_async_context(serving.open_session())
         parts = machine.Machine(
             client=client.with_guard(leader.check) if config.leader_election else client,
             decide=rollout.decide,
-            run_test=partial(runner.run_test, session, clock=clock.now),
+            run_test=partial(serving.run_test, session, clock=clock.now),
             policy=build_policy(config),
             clock=clock,
             metrics=metrics,
@@ -168,14 +166,6 @@ def _log_failures(tasks: Sequence[asyncio.Task[None]]) -> bool:
             )
             failed = True
     return failed
-
-
-@asynccontextmanager
-async def _pod_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """The session for model pods: nothing of one answer, cookies least of all, goes into the next request."""
-    connector = aiohttp.TCPConnector(limit=0, use_dns_cache=False)
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-        yield session
 
 
 async def _serve(stack: AsyncExitStack, app: web.Application, config: configuration.Config) -> None:
