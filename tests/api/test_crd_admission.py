@@ -3,12 +3,12 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from local.cluster import api as clusters
-from tests.support import specs
+from tests.support import commands, specs
+from tests.support import lab as labs
 from tests.support.inputs import INPUTS, Input
 from tfserving_operator.api import constants, crd
 
@@ -16,19 +16,6 @@ pytestmark = pytest.mark.cluster
 
 GROUP = f"admission.{constants.GROUP}"
 """A group of its own, so that an installed chart's CRD is not touched."""
-
-
-def _kubectl(
-    cluster: clusters.Cluster, *arguments: str, stdin: Any = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        clusters.command(cluster, ["kubectl", *arguments]),
-        env=clusters.environment(cluster),
-        input=None if stdin is None else json.dumps(stdin),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +27,15 @@ def cluster() -> Iterator[clusters.Cluster]:
     definition["spec"]["names"]["shortNames"] = ["tfmda"]
     definition["spec"]["names"]["categories"] = []
     name = f"crd/{definition['metadata']['name']}"
-    applied = _kubectl(found, "apply", "-f", "-", stdin=definition)
+    applied = commands.kubectl(found, "apply", "-f", "-", stdin=definition)
     assert applied.returncode == 0, applied.stderr
     try:
-        waited = _kubectl(found, "wait", name, "--for=condition=Established", "--timeout=30s")
-        assert waited.returncode == 0, waited.stderr
+        # kubectl fails at once on a definition that has no status yet
+        wait = ("wait", name, "--for=condition=Established", "--timeout=30s")
+        labs.wait_for("the definition", lambda: commands.kubectl(found, *wait).returncode == 0)
         yield found
     finally:
-        _kubectl(found, "delete", name, "--wait=false")
+        commands.kubectl(found, "delete", name, "--wait=false")
 
 
 def _create(cluster: clusters.Cluster, given: Input) -> subprocess.CompletedProcess[str]:
@@ -57,7 +45,7 @@ def _create(cluster: clusters.Cluster, given: Input) -> subprocess.CompletedProc
         "metadata": {"name": given.name, "namespace": "default"},
         "spec": specs.make_raw(**given.changes),
     }
-    return _kubectl(cluster, "create", "--dry-run=server", "-o", "json", "-f", "-", stdin=manifest)
+    return commands.kubectl(cluster, "create", "--dry-run=server", "-o", "json", "-f", "-", stdin=manifest)
 
 
 @pytest.mark.parametrize("given", INPUTS, ids=lambda given: given.title)
@@ -90,6 +78,6 @@ def test_the_full_example_is_stored_as_it_was_written(cluster: clusters.Cluster)
     document = specs.load_example("full")
     document["apiVersion"] = f"{GROUP}/{constants.VERSION}"
     document["metadata"]["namespace"] = "default"
-    answer = _kubectl(cluster, "create", "--dry-run=server", "-o", "json", "-f", "-", stdin=document)
+    answer = commands.kubectl(cluster, "create", "--dry-run=server", "-o", "json", "-f", "-", stdin=document)
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout)["spec"] == document["spec"]

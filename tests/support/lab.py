@@ -39,7 +39,7 @@ class NotInTimeError(AssertionError):
     """What was waited for did not come."""
 
 
-def wait_for(what: str, look: Callable[[], Any], *, seconds: float = 60.0) -> Any:
+def wait_for(what: str, look: Callable[[], Any], *, seconds: float = 60.0, every: float = 0.1) -> Any:
     """Look again and again until something truthy is seen."""
     end = time.monotonic() + seconds
     while True:
@@ -48,7 +48,7 @@ def wait_for(what: str, look: Callable[[], Any], *, seconds: float = 60.0) -> An
             return seen
         if time.monotonic() > end:
             raise NotInTimeError(f"{what}: not within {seconds} s")
-        time.sleep(0.1)
+        time.sleep(every)
 
 
 @dataclass
@@ -91,6 +91,11 @@ class Lab:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+
+    def candidate_tests(self) -> int:
+        """How many smoke tests of candidates the operators have begun so far, by their log."""
+        lines = (self.folder / "operator.log").read_text().splitlines()
+        return sum('"purpose": "Candidate"' in line and "smoke test: started" in line for line in lines)
 
     def wait_synced(self) -> None:
         """Wait until the running operator has filled its caches."""

@@ -1,14 +1,12 @@
 """Model pods and their companions pass a real API server, Pod Security `restricted` included."""
 
-import json
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from local.cluster import api as clusters
-from tests.support import specs
+from tests.support import commands, specs
 from tfserving_operator.api import types
 from tfserving_operator.core import revisions, snapshot, workloads
 
@@ -18,34 +16,21 @@ NAMESPACE = "builders"
 OWNER = snapshot.Owner(name="resnet", namespace=NAMESPACE, uid=specs.OWNER.uid, generation=1)
 
 
-def _kubectl(
-    cluster: clusters.Cluster, *arguments: str, stdin: Any = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        clusters.command(cluster, ["kubectl", *arguments]),
-        env=clusters.environment(cluster),
-        input=None if stdin is None else json.dumps(stdin),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[clusters.Cluster]:
     found = clusters.ensure_up()
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
-    applied = _kubectl(found, "apply", "-f", "-", stdin=namespace)
+    applied = commands.kubectl(found, "apply", "-f", "-", stdin=namespace)
     assert applied.returncode == 0, applied.stderr
     try:
-        waited = _kubectl(
+        waited = commands.kubectl(
             found, "wait", "serviceaccount/default", "-n", NAMESPACE, "--for=create", "--timeout=30s"
         )
         assert waited.returncode == 0, waited.stderr
         yield found
     finally:
-        _kubectl(found, "delete", "namespace", NAMESPACE, "--wait=false")
+        commands.kubectl(found, "delete", "namespace", NAMESPACE, "--wait=false")
 
 
 def _build(spec: types.Spec) -> list[dict[str, Any]]:
@@ -79,7 +64,7 @@ SPECS = {
 @pytest.mark.parametrize("title", SPECS)
 def test_every_object_is_accepted_as_it_is_built(cluster: clusters.Cluster, title: str) -> None:
     for manifest in _build(SPECS[title]):
-        answer = _kubectl(
+        answer = commands.kubectl(
             cluster,
             *("create", "--dry-run=server", "--validate=strict", "-o", "json", "-f", "-"),
             stdin=manifest,
@@ -98,7 +83,7 @@ def test_a_pod_that_is_not_restricted_would_be_noticed(cluster: clusters.Cluster
         "metadata": {"name": "pod", "namespace": NAMESPACE},
         "spec": deployment["spec"]["template"]["spec"],
     }
-    answer = _kubectl(cluster, "create", "--dry-run=server", "-f", "-", stdin=pod)
+    answer = commands.kubectl(cluster, "create", "--dry-run=server", "-f", "-", stdin=pod)
     assert "violates PodSecurity" in answer.stderr
 
 
@@ -111,5 +96,5 @@ def test_its_pods_pass_pod_security_restricted(cluster: clusters.Cluster, title:
         "metadata": {**template["metadata"], "name": "pod", "namespace": NAMESPACE},
         "spec": template["spec"],
     }
-    answer = _kubectl(cluster, "create", "--dry-run=server", "-f", "-", stdin=pod)
+    answer = commands.kubectl(cluster, "create", "--dry-run=server", "-f", "-", stdin=pod)
     assert answer.returncode == 0, answer.stderr
