@@ -71,6 +71,7 @@ class Executor:
         return Progress.Complete
 
     async def _act(self, entry: objects.ModelDeployment, action: actions.Action) -> None:
+        self._check_there(entry)
         match action:
             case actions.StartTest():
                 self._tests.start(entry, action.request)
@@ -94,6 +95,8 @@ class Executor:
                 self._refuse(entry, kind, name, error, name_taken=True)
             store.apply(there)
             _log.debug("found our own object", kind=kind, namespace=entry.owner.namespace, name=name)
+        except errors.ConflictError as error:
+            raise _OvertakenError from error  # a race with others, for a quota: no word about our object
         except errors.PermanentError as error:
             self._refuse(entry, kind, name, error)
         else:
@@ -119,8 +122,15 @@ class Executor:
             patched = await self._client.patch(
                 resource, namespace=namespace, name=action.name, uid=action.uid, body=action.body
             )
-        except (errors.NotFoundError, errors.ConflictError) as error:
+        except errors.NotFoundError as error:
             store.forget(namespace=namespace, name=action.name, uid=action.uid)
+            raise _OvertakenError from error
+        except errors.ConflictError as error:
+            there = await self._get(entry, resource, action.name)
+            if there["metadata"]["uid"] == action.uid:
+                store.apply(there)
+            else:
+                store.forget(namespace=namespace, name=action.name, uid=action.uid)
             raise _OvertakenError from error
         except errors.PermanentError as error:
             self._refuse(entry, action.kind, action.name, error)
@@ -159,6 +169,7 @@ class Executor:
         *,
         name_taken: bool = False,
     ) -> None:
+        self._check_there(entry)
         refusal = snapshot.Refusal(
             kind=kind, name=name, code=error.code, message=error.message, name_taken=name_taken
         )
@@ -166,9 +177,16 @@ class Executor:
         _log.debug("refused", kind=kind, namespace=entry.owner.namespace, name=name, error=error.message)
         raise _OvertakenError from error
 
+    def _check_there(self, entry: objects.ModelDeployment) -> None:
+        """Begin and remember nothing for an object that went away, or was made anew, while we were waiting."""
+        there = self._known.objects.get(entry.key)
+        if there is None or there.owner.uid != entry.owner.uid:
+            raise _OvertakenError
+
     async def _write_status(self, entry: objects.ModelDeployment, decision: actions.Decision) -> None:
         if decision.status == entry.status and entry.unreadable is None:
             return
+        self._check_there(entry)
         patch = merging.build_merge_patch(entry.wire, decision.status.to_wire())
         if not patch:
             return

@@ -86,8 +86,11 @@ class Tests:
         book = self._books.get(uid)
         if book is None:
             return
-        for revision, task in tuple(book.running.values()):
+        for key, (revision, task) in tuple(book.running.items()):
             if revision not in revisions:
+                # At once, not at the task's end: the next decision may ask for the same test again.
+                del book.running[key]
+                book.states.pop(key, None)
                 task.cancel()
 
     def forget(self, uid: str) -> None:
@@ -136,9 +139,9 @@ class Tests:
 
     def _end(self, uid: str, key: str, outcome: plans.TestOutcome | None) -> None:
         book = self._books.get(uid)
-        if book is None:
-            return
-        book.running.pop(key, None)
+        if book is None or key not in book.running or book.running[key][1] is not asyncio.current_task():
+            return  # ended by `retain`; another test may have the key by now
+        del book.running[key]
         if outcome is None:
             book.states.pop(key, None)  # cancelled: it may be asked for again
         elif key in book.states:
