@@ -284,6 +284,7 @@ class World:
         annotations = dict(self.service.annotations) | body.get("metadata", {}).get("annotations", {})
         self.service = replace(
             self.service,
+            type=body.get("spec", {}).get("type", self.service.type),
             selector=tuple(sorted((k, v) for k, v in selector.items() if v is not None)),
             annotations=tuple(sorted((k, v) for k, v in annotations.items() if v is not None)),
         )

@@ -13,22 +13,6 @@ FAIL, PASS = reasons.Verdict.Fail, reasons.Verdict.Pass
 INCONCLUSIVE = reasons.Verdict.Inconclusive
 
 
-@pytest.fixture
-def world() -> worlds.World:
-    """A cluster with version 1 asked for, its pods starting."""
-    world = worlds.World(worlds.make_spec(1))
-    world.settle()
-    return world
-
-
-@pytest.fixture
-def serving(world: worlds.World) -> worlds.World:
-    """A cluster in which version 1 is Ready."""
-    world.roll_out()
-    assert world.condition("Ready") == ("True", "RevisionReady")
-    return world
-
-
 def test_a_first_version_gets_no_traffic_before_it_passed(world):
     assert world.status.phase is reasons.Phase.Starting
     world.become_ready(world.status.candidate_revision.name)

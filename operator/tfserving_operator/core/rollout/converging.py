@@ -1,6 +1,6 @@
 """The cluster follows the status: selector, replicas, history. Manual drift is put right."""
 
-from tfserving_operator.api import reasons, status, types
+from tfserving_operator.api import constants, reasons, status, types
 from tfserving_operator.core import actions, observed, workloads
 from tfserving_operator.core.rollout import drafts, views
 
@@ -10,7 +10,10 @@ def service(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     before, active = view.snap.service, draft.status.active_revision
     if before is None:
         return draft
-    spec = view.spec if not view.violations else view.spec.model_copy(update={"service": types.Service()})
+    spec = view.spec
+    if view.violations or view.is_refused("Service", before.meta.name):
+        # What serves keeps its form; only the selector is ours to move
+        spec = spec.model_copy(update={"service": _live_form(before)})
     name = active.name if active is not None else None
     body = workloads.service_patch(before, owner=view.snap.owner, spec=spec, active_revision=name)
     if body is None:
@@ -25,6 +28,15 @@ def service(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     return draft.with_event(actions.EventType.Warning, reasons.Reason.DriftCorrected, text)
 
 
+def _live_form(service: observed.Service) -> types.Service:
+    """The Service's type and the user's annotations as they are."""
+    annotations = dict(service.annotations)
+    keys = annotations.get(constants.ANNOTATION_USER_ANNOTATIONS, "").split(",")
+    kind = types.ServiceType(service.type) if service.type in set(types.ServiceType) else types.Service().type
+    kept = {key: annotations[key] for key in keys if key in annotations}
+    return types.Service.model_construct(type=kind, annotations=kept)
+
+
 def replicas(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     """Scale each revision to what its role asks for.
 
@@ -34,12 +46,15 @@ def replicas(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     was, is_now = _replicas(view, view.snap.status), _replicas(view, draft.status)
     for name, deployment in sorted(view.snap.deployments.items()):
         wanted = is_now.get(name, 0)
-        if deployment.meta.deleting or deployment.replicas == wanted:
+        if deployment.meta.deleting or deployment.replicas == wanted or view.is_refused("Deployment", name):
             continue
         if wanted < deployment.replicas and was.get(name, 0) > wanted:
             draft = draft.with_wake(0.0)
             continue
         draft = draft.with_actions(_scaled(deployment, wanted))
+        if was.get(name, 0) == wanted > 0 and not view.is_spec_new():
+            text = f"Deployment {name} asked for {deployment.replicas} replicas and is put right: {wanted}"
+            draft = draft.with_event(actions.EventType.Warning, reasons.Reason.DriftCorrected, text)
     return draft
 
 

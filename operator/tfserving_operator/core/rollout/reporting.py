@@ -253,7 +253,7 @@ def _with_counters(view: views.View, draft: drafts.Draft) -> drafts.Draft:
         ready_replicas=len(view.ready_pods(name)),
         selector=f"{constants.LABEL_NAME}={owner.name},{constants.LABEL_REVISION}={name}",
         endpoints=status.Endpoints(
-            rest=f"http://{host}:{constants.PORT_REST}/v1/models/{view.model_name}",
+            rest=f"http://{host}:{constants.PORT_REST}/v1/models/{view.model_name_of(name)}",
             grpc=f"{host}:{constants.PORT_GRPC}",
         ),
         resources=_with_model_bytes(view, draft),

@@ -1,8 +1,9 @@
 """From a name to Ready pods: Validating and Starting."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from tfserving_operator.api import reasons
+from tfserving_operator.api import reasons, status, types
 from tfserving_operator.core import actions, health, sources, workloads
 from tfserving_operator.core.rollout import drafts, killing, promoting, views
 
@@ -45,24 +46,29 @@ def _gate(view: views.View) -> drafts.Hold | None:
 
 
 def ensure_objects(view: views.View, draft: drafts.Draft) -> drafts.Draft:
-    """Ask for the objects of the wanted revision that are not there; level-based, so that a crash loses none."""
+    """Ask for what is not there: the Service, and the objects of the wanted revision; a crash loses none."""
     candidate, active = draft.status.candidate_revision, draft.status.active_revision
-    is_candidate = candidate is not None and candidate.name == view.wanted
-    if is_candidate and candidate is not None and candidate.step is reasons.Step.Validating:
+    started = candidate if candidate is not None and candidate.step is not reasons.Step.Validating else None
+    in_use = {r.name for r in (active, started) if r is not None}
+    if not in_use:
         return draft
-    if not is_candidate and (active is None or active.name != view.wanted):
-        return draft
-    if view.violations:
-        return draft
-    hold = _refused(view)
+    is_wanted = view.wanted in in_use and not view.violations
+    hold = _refused(view, is_wanted=is_wanted)
     if hold is not None:
         return draft.with_hold(hold)
+    if view.snap.service is None:
+        draft = draft.with_actions(actions.Create(manifest=_service(view, active)))
+    return _with_revision(view, draft) if is_wanted else draft
+
+
+def _service(view: views.View, active: status.Revision | None) -> dict[str, Any]:
+    spec = view.spec if not view.violations else view.spec.model_copy(update={"service": types.Service()})
+    name = active.name if active is not None else None
+    return workloads.build_service(owner=view.snap.owner, spec=spec, active_revision=name)
+
+
+def _with_revision(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     owner, spec, snap = view.snap.owner, view.spec, view.snap
-    if snap.service is None:
-        serving = active.name if active is not None else None
-        draft = draft.with_actions(
-            actions.Create(manifest=workloads.build_service(owner=owner, spec=spec, active_revision=serving))
-        )
     if view.wanted not in snap.config_maps:
         manifest = workloads.build_config_map(owner=owner, spec=spec, revision=view.wanted)
         draft = draft.with_actions(actions.Create(manifest=manifest))
@@ -80,8 +86,10 @@ def ensure_objects(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     return draft
 
 
-def _refused(view: views.View) -> drafts.Hold | None:
-    ours = {view.wanted, view.snap.owner.name}
+def _refused(view: views.View, *, is_wanted: bool) -> drafts.Hold | None:
+    ours = {view.snap.owner.name}
+    if is_wanted:
+        ours |= {view.wanted, workloads.pin_name(view.wanted)}
     for refusal in view.snap.refusals:
         if refusal.name not in ours:
             continue

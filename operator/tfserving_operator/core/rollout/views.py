@@ -20,10 +20,10 @@ class View:
     """Of what the spec says of the smoke input."""
     violations: tuple[validation.Violation, ...]
 
-    @property
-    def model_name(self) -> str:
-        """NAME of /v1/models/NAME."""
-        return self.spec.model.name or self.snap.owner.name
+    def model_name_of(self, revision: str) -> str:
+        """NAME of /v1/models/NAME that a revision answers to; the spec's while it has no Deployment."""
+        deployment = self.snap.deployments.get(revision)
+        return (deployment.model_name if deployment else "") or self.spec.model.name or self.snap.owner.name
 
     def is_spec_new(self) -> bool:
         """Whether this generation of the spec is seen for the first time."""
@@ -54,6 +54,10 @@ class View:
         """The revision that the Service was last flipped to by us, or ""."""
         service = self.snap.service
         return dict(service.annotations).get(constants.ANNOTATION_ACTIVE_REVISION, "") if service else ""
+
+    def is_refused(self, kind: str, name: str) -> bool:
+        """Whether the API server refused a write of that object a moment ago."""
+        return any(r.kind == kind and r.name == name for r in self.snap.refusals)
 
     def quarantined(self, revision: str, state: status.Status) -> status.Rejection | None:
         """The rejection that still keeps a revision from being tried, or None."""
