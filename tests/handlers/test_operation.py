@@ -1,6 +1,7 @@
 """The whole process: what kopf does and does not do, and how it lives and ends."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -64,6 +65,7 @@ def test_a_stop_releases_the_lease_and_a_start_writes_nothing(running: Operators
 
 def test_a_second_operator_stands_by_until_the_first_stops(running: Operators) -> None:
     first = running.start("one")
+    wait_for(lambda: running.list(LEASES))
     second = running.start("two")
     assert holder(running) == "one"
     running.create_model()
@@ -77,6 +79,7 @@ def test_a_second_operator_stands_by_until_the_first_stops(running: Operators) -
 
 def test_an_operator_that_stands_by_stops_at_once(running: Operators) -> None:
     running.start("one")
+    wait_for(lambda: running.list(LEASES))
     second = running.start("two")
     started = time.monotonic()
     assert second.stop() == 0
@@ -104,8 +107,25 @@ def test_an_absent_api_server_is_outlived_and_nothing_is_missed(running: Operato
     assert operator.ask("healthz").status_code == 200
 
 
+def test_an_object_that_is_nested_too_deeply_for_parsers_stops_nobody_else(running: Operators) -> None:
+    operator = running.start()
+    instances: Any = [1]
+    for _ in range(900):
+        instances = [instances]
+    running.create_model("deep", smoke={"cases": [{"name": "a", "instances": instances}]})
+    running.create_model("digits")
+    wait_for(lambda: observed_generation(running) == 1)
+    wait_for(lambda: running.read(MODELS, "deep").get("status", {}).get("phase"))
+    again = running.start("two")
+    assert operator.stop() == 0
+    running.patch_model({"spec": {"replicas": 2}})
+    wait_for(lambda: observed_generation(running) == 2)
+    assert again.count("tfserving_operator_objects ") == 2.0
+
+
 def test_a_lost_lease_ends_the_process(running: Operators) -> None:
     operator = running.start("one")
+    wait_for(lambda: running.list(LEASES))
     lease = running.read(LEASES, leadership.LEASE_NAME)
     lease["spec"]["holderIdentity"] = "somebody"
     running.api.request("PUT", running.path(LEASES, leadership.LEASE_NAME), lease)

@@ -113,7 +113,7 @@ class Operators:
         items: list[Any] = self.api.request("GET", self.path(resource))["items"]
         return items
 
-    def create_model(self, name: str = "digits") -> Any:
+    def create_model(self, name: str = "digits", **spec: Any) -> Any:
         """A ModelDeployment."""
         manifest = {
             "apiVersion": resources.MODEL_DEPLOYMENTS.api_version,
@@ -123,13 +123,15 @@ class Operators:
                 "model": {"uri": "pvc://models/digits", "version": 1},
                 "server": {"image": "tensorflow/serving:2.19.1"},
                 "resources": {"limits": {"memory": "512Mi"}},
+                **spec,
             },
         }
         claim = {
             "metadata": {"name": "models"},
             "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}},
         }
-        self.api.request("POST", self.path(resources.CLAIMS), claim)
+        if not self.list(resources.CLAIMS):
+            self.api.request("POST", self.path(resources.CLAIMS), claim)
         return self.api.request("POST", self.path(resources.MODEL_DEPLOYMENTS), manifest)
 
     def patch_model(self, body: Any) -> Any:

@@ -8,6 +8,7 @@ import kopf
 
 from tfserving_operator.adapters.kube import login
 from tfserving_operator.api import constants
+from tfserving_operator.handlers import sessions
 from tfserving_operator.reconcile import objects
 
 
@@ -18,16 +19,12 @@ def build_registry(
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
-    async def log_in(**_: Any) -> kopf.ConnectionInfo:
-        tokens.forget()  # called again after a 401
-        return kopf.ConnectionInfo(
+    async def log_in(**_: Any) -> kopf.AiohttpSession:
+        tokens.forget()  # called again after a 401, when kopf wants no session that it has had before
+        return kopf.AiohttpSession(
             server=account.server,
-            ca_data=account.ca or None,
-            insecure=account.insecure or None,
-            certificate_data=account.certificate or None,
-            private_key_data=account.key or None,
-            token=tokens.current() or None,
             default_namespace=account.namespace,
+            aiohttp_session=sessions.open_session(account, tokens.current()),
         )
 
     @kopf.on.event(constants.GROUP, constants.VERSION, constants.PLURAL, registry=registry)

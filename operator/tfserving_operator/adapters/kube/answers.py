@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from tfserving_operator.adapters import errors
+from tfserving_operator.adapters.kube import decoding
 
 HTTP_ERROR: Final = HTTPStatus.BAD_REQUEST
 _TRANSIENT: Final = frozenset(
@@ -36,7 +37,7 @@ class WatchEvent:
 def error_from(status: int, body: bytes, *, retry_after: str = "") -> errors.ApiError:
     """The error for an answer with that HTTP status."""
     try:
-        answer = orjson.loads(body)
+        answer = decoding.loads(body)
     except orjson.JSONDecodeError:
         answer = None
     if not isinstance(answer, dict) or answer.get("kind") != "Status":
@@ -80,7 +81,7 @@ async def parse_watch(chunks: AsyncIterable[bytes]) -> AsyncGenerator[WatchEvent
 
 def _event(line: bytes) -> WatchEvent:
     try:
-        parsed = orjson.loads(line)
+        parsed = decoding.loads(line)
     except orjson.JSONDecodeError as error:
         raise errors.TransientError(f"the watch broke off within a line: {error}") from error
     if parsed["type"] == "ERROR":

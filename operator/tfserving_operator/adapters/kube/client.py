@@ -13,7 +13,7 @@ import orjson
 import tfserving_operator
 from tfserving_operator.adapters import clock as clocks
 from tfserving_operator.adapters import errors
-from tfserving_operator.adapters.kube import answers, login, resources, retrying
+from tfserving_operator.adapters.kube import answers, decoding, login, resources, retrying
 from tfserving_operator.api import constants
 
 LIST_PAGE: Final = 500
@@ -258,7 +258,7 @@ class Client:
                 payload = await response.read()
                 if code >= answers.HTTP_ERROR:
                     raise self._refusal(response, payload)
-                parsed: Raw = orjson.loads(payload)
+                parsed: Raw = decoding.loads(payload)
                 return parsed
         except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError) as error:
             raise errors.TransientError(f"{method} {path}: {error!r}") from error
