@@ -122,6 +122,9 @@ class StepBack(StatusModel):
     message: Message = ""
 
     generation: int
+    """Of the spec at the time."""
+    spec_digest: Word = ""
+    """Of the spec without its replicas: an autoscaler's change of them allows no further step."""
     retry_token: Word = ""
     from_revision: Name
     to_revision: Name = ""

@@ -54,6 +54,14 @@ def name_of(owner_name: str, spec: types.Spec) -> str:
     return f"{owner_name}-{hash_of(spec)}"
 
 
+def spec_digest(spec: types.Spec) -> str:
+    """The digest of all that the user asks for, but for the scale and the pause."""
+    asked = spec.model_dump(
+        mode="json", by_alias=True, exclude_unset=True, exclude={"replicas": True, "rollout": {"paused"}}
+    )
+    return _digest(_without_empty(asked))[:16]
+
+
 def smoke_digest(spec: types.Spec, cases_versions: Mapping[str, str]) -> str:
     """The digest of the smoke input: cases, where they come from, and checks, but no times.
 

@@ -38,7 +38,8 @@ def _failed(
 ) -> drafts.Draft:
     previous = draft.status.previous_revision
     if previous is None or previous.name not in view.snap.deployments:
-        return promoting.with_no_healthy_revision(view, draft, message)
+        why = f"{reason}: {message}; there is no earlier revision to go back to"
+        return promoting.with_no_healthy_revision(view, draft, why)
     if not view.ready_pods(previous.name):
         return draft.with_wake(1.0)
     return promoting.with_rolled_back_in_bake(view, draft, reason=reason, message=message, cause=cause)

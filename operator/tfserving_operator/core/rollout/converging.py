@@ -89,13 +89,10 @@ def history(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     for deployment in newest[view.spec.rollout.revision_history_limit :]:
         if previous is not None and previous.name == deployment.meta.name:
             continue
-        draft = draft.with_actions(
-            actions.Delete(kind="Deployment", name=deployment.meta.name, uid=deployment.meta.uid)
-        )
-        for name in (deployment.meta.name, workloads.pin_name(deployment.meta.name)):
-            config_map = view.snap.config_maps.get(name)
-            if config_map is not None:
-                draft = draft.with_actions(
-                    actions.Delete(kind="ConfigMap", name=name, uid=config_map.meta.uid)
-                )
+        config_maps = (deployment.meta.name, workloads.pin_name(deployment.meta.name))
+        gone = [view.snap.config_maps[name] for name in config_maps if name in view.snap.config_maps]
+        # The Deployment last: after a crash in between, the rest is found by it
+        for kind, meta in (*(("ConfigMap", c.meta) for c in gone), ("Deployment", deployment.meta)):
+            if not meta.deleting and not view.is_refused(kind, meta.name):
+                draft = draft.with_actions(actions.Delete(kind=kind, name=meta.name, uid=meta.uid))
     return draft

@@ -23,15 +23,23 @@ def record_kills(view: views.View, draft: drafts.Draft) -> drafts.Draft:
 def step_back(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     """Start the last revision with a recorded pass, at most once per spec generation or retry token."""
     active, candidate = draft.status.active_revision, draft.status.candidate_revision
-    if active is None or active.bake_until is not None or candidate is not None:
+    if active is None or active.bake_until is not None:
         return draft
+    if candidate is not None and (candidate.purpose is reasons.Purpose.Rollback or draft.hold is None):
+        return draft  # what is on its way may be the remedy; what is held is none
     failure = _failure(view, draft, active)
     if failure is None or view.step_back(draft.status) is not None:
         return draft
     reason, message = failure
     goal = _goal(view, draft, active, is_memory=reason == reasons.Reason.OOMKilled)
     if goal is None:
-        return promoting.with_no_healthy_revision(view, draft, message)
+        none = (
+            "no earlier revision that passed has more room for its model"
+            if reason == reasons.Reason.OOMKilled
+            else "no earlier revision passed"
+        )
+        why = f"version {active.version} fails ({reason}: {message}) and stays: {none}"
+        return promoting.with_no_healthy_revision(view, draft, why)
     text = f"version {active.version} fails ({reason}: {message}); going back to version {goal.version}"
     return draft.with_status(
         candidate_revision=status.Candidate(
@@ -46,12 +54,22 @@ def step_back(view: views.View, draft: drafts.Draft) -> drafts.Draft:
             reason=reason,
             message=conditions.cut(message),
             generation=view.snap.owner.generation,
+            spec_digest=view.spec_digest,
             retry_token=view.spec.rollout.retry_token,
             from_revision=active.name,
             to_revision=goal.name,
             time=view.now,
         ),
     ).with_event(actions.EventType.Warning, reasons.Reason(reason), text)
+
+
+def is_without_goal(used: status.StepBack, active: status.Revision, smoke: status.SmokeStatus | None) -> bool:
+    """Whether the active revision fails with nothing to go back to; a later test that passed ends it."""
+    if used.from_revision != active.name or used.to_revision:
+        return False
+    if smoke is None or smoke.revision != active.name:
+        return True
+    return not (smoke.verdict is reasons.Verdict.Pass and smoke.time > used.time)
 
 
 def _failure(view: views.View, draft: drafts.Draft, active: status.Revision) -> tuple[str, str] | None:
@@ -89,7 +107,7 @@ def _goal(
     rejected = {r.name for r in draft.status.rejected_revisions}
     for name in _passed_newest_first(view, draft):
         deployment = view.snap.deployments[name]
-        if name == active.name or name in rejected:
+        if name in {active.name, view.wanted} or name in rejected:
             continue
         if is_memory and not _has_more_room(view, name, active.name):
             continue
@@ -110,7 +128,8 @@ def _passed_newest_first(view: views.View, draft: drafts.Draft) -> list[str]:
 def _has_more_room(view: views.View, goal: str, active: str) -> bool:
     """Whether going back helps against kills: a higher limit, or a smaller model under no lower one."""
     return _limit(view, goal) > _limit(view, active) or (
-        _limit(view, goal) == _limit(view, active) and _model_bytes(view, goal) < _model_bytes(view, active)
+        _limit(view, goal) == _limit(view, active)
+        and 0 < _model_bytes(view, goal) < _model_bytes(view, active)
     )
 
 

@@ -1,7 +1,7 @@
 """What is remembered of kills for memory, and what is recommended after them."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tfserving_operator.api import status
 from tfserving_operator.core import health, sizing
@@ -42,20 +42,30 @@ def with_kills(
         )
         for k in kills
     ]
-    fresh = sorted((k for k in fresh if (k.pod, k.time) not in known), key=lambda k: k.time)
+    fresh = [k for k in fresh if (k.pod, k.time) not in known and _is_news(k, resources.last_oom, horizon)]
     if not fresh:
         return draft
-    recent = [k for k in (*resources.recent_ooms, *fresh) if k.time >= horizon]
+    last = max((k for k in (*fresh, resources.last_oom) if k is not None), key=_order)
+    recent = sorted((k for k in (*resources.recent_ooms, *fresh) if k.time >= horizon), key=_order)
     return draft.with_status(
         resources=resources.model_copy(
             update={
-                "last_oom": fresh[-1],
+                "last_oom": last,
                 "recent_ooms": tuple(recent[-REMEMBERED_KILLS:]),
                 "recommended_memory_limit": _recommended(view, revision)
                 or resources.recommended_memory_limit,
             }
         )
     )
+
+
+def _order(kill: status.OutOfMemory) -> tuple[datetime, str]:
+    return kill.time, kill.pod
+
+
+def _is_news(kill: status.OutOfMemory, last: status.OutOfMemory | None, horizon: datetime) -> bool:
+    """Pods go on showing their last kill: one from before the window is news only after the last that is known."""
+    return kill.time >= horizon or last is None or kill.time > last.time
 
 
 def _recommended(view: views.View, revision: str) -> str | None:

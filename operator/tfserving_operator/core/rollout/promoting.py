@@ -84,7 +84,7 @@ def with_rejected(
     candidate = draft.status.candidate_revision
     assert candidate is not None
     if candidate.purpose is reasons.Purpose.Rollback:
-        return with_no_healthy_revision(view, draft, f"{candidate.name} failed too: {reason}: {message}")
+        return with_no_healthy_revision(view, draft, _failed_too(draft, candidate, reason, message))
     rejection = _rejection(
         view, candidate.name, candidate.version, reason=reason, cause=cause, message=message
     )
@@ -132,11 +132,22 @@ def with_no_healthy_revision(view: views.View, draft: drafts.Draft, message: str
             reason=reasons.Reason.NoHealthyRevision,
             message=conditions.cut(message),
             generation=view.snap.owner.generation,
+            spec_digest=view.spec_digest,
             retry_token=view.spec.rollout.retry_token,
             from_revision=active.name,
             time=view.now,
         ),
     ).with_event(actions.EventType.Warning, reasons.Reason.NoHealthyRevision, message)
+
+
+def _failed_too(draft: drafts.Draft, candidate: status.Candidate, reason: str, message: str) -> str:
+    active, used = draft.status.active_revision, draft.status.step_back
+    assert active is not None
+    first = f" ({used.reason}: {used.message})" if used is not None else ""
+    return (
+        f"version {active.version} fails{first} and stays: version {candidate.version}, the one to go back to, "
+        f"failed too: {reason}: {message}"
+    )
 
 
 def _named(reason: str, cause: str) -> str:

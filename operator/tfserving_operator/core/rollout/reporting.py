@@ -5,7 +5,7 @@ from datetime import datetime
 
 from tfserving_operator.api import constants, reasons, status
 from tfserving_operator.core import actions, conditions, health, snapshot, workloads
-from tfserving_operator.core.rollout import drafts, starting, views
+from tfserving_operator.core.rollout import drafts, going_back, starting, views
 
 _STEP_REASONS = {
     reasons.Step.Validating: reasons.Reason.RevisionStarting,
@@ -118,7 +118,11 @@ def _stalled(view: views.View, draft: drafts.Draft) -> State:
     if rejection is not None and not view.violations:
         reason = reasons.Reason.RolledBack if active is not None else reasons.Reason.Rejected
         return State(status="True", reason=reason, message=_rejected(rejection, active))
-    if used is not None and active is not None and used.from_revision == active.name and not used.to_revision:
+    if (
+        used is not None
+        and active is not None
+        and going_back.is_without_goal(used, active, draft.status.smoke)
+    ):
         return State(status="True", reason=reasons.Reason.NoHealthyRevision, message=used.message)
     changed = _changed_model(view, draft)
     if changed is not None:

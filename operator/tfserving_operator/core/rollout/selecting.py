@@ -32,7 +32,8 @@ def select(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     if view.violations:
         first = view.violations[0]
         hold = drafts.Hold(reason=first.reason, message=_sentence(view), needs_person=True)
-        return _without_unpromoted(draft).with_hold(hold)
+        is_rollback = candidate is not None and candidate.purpose is reasons.Purpose.Rollback
+        return (draft if is_rollback else _without_unpromoted(draft)).with_hold(hold)
     if candidate is not None and candidate.purpose is reasons.Purpose.Rollback:
         if view.step_back(draft.status) is not None:
             return draft

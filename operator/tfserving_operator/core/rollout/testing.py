@@ -15,7 +15,10 @@ RETRY_SECONDS = (2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 def test(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     """Test the candidate's Ready pods; promote, reject, hold or try again by the outcome."""
     candidate = draft.status.candidate_revision
-    if candidate is None or candidate.step is not reasons.Step.Testing or draft.hold is not None:
+    if candidate is None or candidate.step is not reasons.Step.Testing:
+        return draft
+    is_rollback = candidate.purpose is reasons.Purpose.Rollback
+    if (draft.hold is not None and not is_rollback) or not views.is_complete(view, candidate.name):
         return draft
     key = _key(view, candidate)
     request = build_request(view, draft, candidate.name, key=key, purpose=_purpose(candidate))

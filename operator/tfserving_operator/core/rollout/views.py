@@ -18,6 +18,8 @@ class View:
     """Name of the revision that the spec asks for."""
     input_digest: str
     """Of what the spec says of the smoke input."""
+    spec_digest: str
+    """Of the spec, but for the scale and the pause."""
     violations: tuple[validation.Violation, ...]
 
     def model_name_of(self, revision: str) -> str:
@@ -71,11 +73,14 @@ class View:
         return None
 
     def step_back(self, state: status.Status) -> status.StepBack | None:
-        """The step back that was already used for this generation and retry token, or None."""
+        """The step back that was already used for this spec and retry token, or None."""
         used = state.step_back
-        if used is None or used.retry_token != self.spec.rollout.retry_token:
-            return None
-        return used if used.generation == self.snap.owner.generation else None
+        return used if used is not None and used.spec_digest == self.spec_digest else None
+
+
+def is_complete(view: View, revision: str) -> bool:
+    """Whether as many pods of the revision are Ready as were asked for, and at least one."""
+    return len(view.ready_pods(revision)) >= max(1, view.spec.replicas)
 
 
 def build(snap: snapshot.Snapshot, spec: types.Spec, now: datetime) -> View:
@@ -85,6 +90,7 @@ def build(snap: snapshot.Snapshot, spec: types.Spec, now: datetime) -> View:
         spec=spec,
         now=now,
         wanted=revisions.name_of(snap.owner.name, spec),
+        spec_digest=revisions.spec_digest(spec),
         input_digest=revisions.smoke_digest(spec, snap.cases_versions),
         violations=validation.validate(spec, owner_name=snap.owner.name, policy=snap.policy),
     )
