@@ -14,7 +14,8 @@ def with_promoted(view: views.View, draft: drafts.Draft, candidate: status.Candi
     bakes = view.spec.rollout.bake_seconds > 0
     until = view.now + timedelta(seconds=view.spec.rollout.bake_seconds) if bakes else None
     smoke = draft.status.smoke
-    if smoke is None or smoke.revision != candidate.name:
+    told = smoke is not None and smoke.revision == candidate.name
+    if smoke is None or not told or smoke.verdict in {reasons.Verdict.Fail, None}:
         digest = view.pin_annotation(candidate.name, constants.ANNOTATION_CASES_DIGEST)
         smoke = status.SmokeStatus(
             revision=candidate.name,
@@ -23,7 +24,8 @@ def with_promoted(view: views.View, draft: drafts.Draft, candidate: status.Candi
             message="passed; the details were lost in a restart of the operator",
             time=view.now,
             cases_digest=digest,
-            input_digest=view.input_digest,
+            input_digest=view.pin_annotation(candidate.name, constants.ANNOTATION_INPUT_DIGEST)
+            or view.input_digest,
         )
     message = f"the Service was pointed at revision {candidate.name} (version {candidate.version})"
     return (

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from tfserving_operator.api import reasons, status
+from tfserving_operator.api import constants, reasons, status
 from tfserving_operator.core import actions
 from tfserving_operator.core.rollout import drafts, testing, views
 from tfserving_operator.core.smoke import plans
@@ -18,21 +18,30 @@ def retest(
     targets: tuple[plans.Target, ...] | None = None,
     offset_seconds: int = 0,
 ) -> drafts.Draft:
-    """Run the pinned cases once in every period since the promotion, and once more right after a failure."""
+    """Run the pinned cases once in every period since the promotion, and once more right after a failure.
+
+    A test that outlasts its period is waited for: its answer counts, and the next one starts after it.
+    """
     elapsed = (view.now - active.since).total_seconds() - offset_seconds
     index = int(elapsed // every_seconds)
     draft = draft.with_wake((index + 1) * every_seconds - elapsed)
-    for failures, attempt in enumerate(("first", "again")):
-        key = f"{purpose}:{active.name}:{active.since.isoformat()}:{index}:{attempt}"
-        request = testing.build_request(view, draft, active.name, key=key, purpose=purpose, targets=targets)
-        if request is None or not request.targets:
-            return draft
-        draft, outcome = testing.run(view, draft, request)
-        if outcome is None or outcome.verdict is None or outcome.verdict is reasons.Verdict.Inconclusive:
-            return draft
-        if outcome.verdict is reasons.Verdict.Pass:
-            return _recovered(view, draft, active, outcome)
-        draft = testing.with_smoke(view, draft, active.name, outcome, failures=failures + 1)
+    prefix = f"{purpose}:{active.name}:{active.since.isoformat()}:"
+    begun = [int(key.removeprefix(prefix).split(":")[0]) for key in view.snap.tests if key.startswith(prefix)]
+    for period in sorted({max(begun, default=index), index}):
+        for failures, attempt in enumerate(("first", "again")):
+            key = f"{prefix}{period}:{attempt}"
+            request = testing.build_request(
+                view, draft, active.name, key=key, purpose=purpose, targets=targets
+            )
+            if request is None or not request.targets:
+                return draft
+            draft, outcome = testing.run(view, draft, request)
+            if outcome is None or outcome.verdict is None:
+                return draft
+            if outcome.verdict is not reasons.Verdict.Fail:
+                draft = _recovered(view, draft, active, outcome)
+                break
+            draft = testing.with_smoke(view, draft, active.name, outcome, failures=failures + 1)
     return draft
 
 
@@ -41,13 +50,15 @@ def _recovered(
 ) -> drafts.Draft:
     """A pass is written down only where it changes what was said: repeated passes cost no writes."""
     smoke = draft.status.smoke
-    if smoke is None or smoke.verdict is reasons.Verdict.Pass or _is_of_changed_cases(smoke):
+    if outcome.verdict is not reasons.Verdict.Pass or smoke is None or smoke.revision != active.name:
+        return draft  # what was said of the newest revision stays
+    if smoke.verdict is reasons.Verdict.Pass or _is_of_changed_cases(smoke):
         return draft
-    return testing.with_smoke(view, draft, active.name, outcome)
+    return testing.with_smoke(view, draft, active.name, outcome, failures=0)
 
 
 def _is_of_changed_cases(smoke: status.SmokeStatus) -> bool:
-    return smoke.reason == reasons.Reason.CasesChanged
+    return smoke.reason == reasons.Reason.CasesChanged or not smoke.input_digest
 
 
 def repeat(view: views.View, draft: drafts.Draft) -> drafts.Draft:
@@ -62,10 +73,10 @@ def repeat(view: views.View, draft: drafts.Draft) -> drafts.Draft:
 
 def cases_changed(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     """Test the active revision once with a changed smoke input: a pass replaces the pin."""
-    active, smoke = draft.status.active_revision, draft.status.smoke
+    active = draft.status.active_revision
     if active is None or active.bake_until is not None or active.name != view.wanted or view.violations:
         return draft
-    if smoke is None or smoke.revision != active.name or smoke.input_digest == view.input_digest:
+    if draft.hold is not None or not _is_input_new(view, draft, active):
         return draft
     key = f"{plans.TestPurpose.CasesChanged}:{active.name}:{view.input_digest}"
     request = testing.build_request(view, draft, active.name, key=key, purpose=plans.TestPurpose.CasesChanged)
@@ -74,20 +85,42 @@ def cases_changed(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     draft, outcome = testing.run(view, draft, request)
     if outcome is None:
         return draft
-    if outcome.verdict is None:
-        return draft.with_hold(drafts.Hold(reason=reasons.Reason(outcome.reason), message=outcome.message))
-    draft = testing.with_smoke(view, draft, active.name, outcome)
-    if outcome.verdict is reasons.Verdict.Pass:
-        return draft.with_actions(testing.build_pin(view, active.name, outcome, active.model_digest))
-    failed = draft.status.smoke
-    assert failed is not None
-    changed = failed.model_copy(
-        update={"reason": reasons.Reason.CasesChanged, "message": f"{outcome.reason}: {failed.message}"}
-    )
-    text = f"version {active.version} fails the changed smoke cases and serves on: {outcome.message}"
-    return draft.with_status(smoke=changed).with_event(
-        actions.EventType.Warning, reasons.Reason.CasesChanged, text
-    )
+    # Without a verdict the input was not tested: the empty digest asks for it again
+    digest = view.input_digest if outcome.verdict is not None else ""
+    before = draft.status.smoke
+    draft = testing.with_smoke(view, draft, active.name, outcome, input_digest=digest)
+    match outcome.verdict:
+        case reasons.Verdict.Pass:
+            pin = testing.build_pin(view, active.name, outcome, active.model_digest)
+            return draft.with_actions(pin)
+        case reasons.Verdict.Fail:
+            text = f"version {active.version} fails the changed smoke cases and serves on: {outcome.message}"
+            return _of_changed_cases(draft, before, outcome).with_event(
+                actions.EventType.Warning, reasons.Reason.CasesChanged, text
+            )
+        case reasons.Verdict.Inconclusive:
+            return _of_changed_cases(draft, before, outcome)
+        case None:
+            return draft
+
+
+def _is_input_new(view: views.View, draft: drafts.Draft, active: status.Revision) -> bool:
+    """Whether the active revision was last tested with another smoke input than the spec's."""
+    smoke = draft.status.smoke
+    if smoke is not None and smoke.revision == active.name:
+        return smoke.input_digest != view.input_digest
+    return view.pin_annotation(active.name, constants.ANNOTATION_INPUT_DIGEST) not in {"", view.input_digest}
+
+
+def _of_changed_cases(
+    draft: drafts.Draft, before: status.SmokeStatus | None, outcome: plans.TestOutcome
+) -> drafts.Draft:
+    smoke = draft.status.smoke
+    if smoke is None or smoke is before:
+        return draft
+    message = f"{outcome.reason}: {smoke.message}"
+    changed = smoke.model_copy(update={"reason": reasons.Reason.CasesChanged, "message": message})
+    return draft.with_status(smoke=changed)
 
 
 def new_pods(view: views.View, draft: drafts.Draft) -> drafts.Draft:
@@ -119,7 +152,7 @@ def _reported(
     view: views.View, draft: drafts.Draft, active: status.Revision, pod: str, outcome: plans.TestOutcome
 ) -> drafts.Draft:
     smoke = draft.status.smoke
-    if smoke is not None and smoke.time >= _to_seconds(outcome.finished_at):
+    if smoke is not None and smoke.revision == active.name and smoke.time >= outcome.finished_at:
         return draft
     text = f"new pod {pod} of version {active.version}: {outcome.reason}: {outcome.message}"
     return testing.with_smoke(view, draft, active.name, outcome).with_event(

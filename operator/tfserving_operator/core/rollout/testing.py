@@ -27,7 +27,8 @@ def test(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     draft, outcome = run(view, draft, request)
     if outcome is None:
         return draft
-    draft = with_smoke(view, draft, candidate.name, outcome)
+    digest = None if is_rollback else view.input_digest
+    draft = with_smoke(view, draft, candidate.name, outcome, input_digest=digest, failures=0)
     match outcome.verdict:
         case reasons.Verdict.Pass:
             return _passed(view, draft, candidate, outcome)
@@ -161,36 +162,60 @@ def _spec_cases(smoke: types.Smoke) -> plans.SpecCases:
 
 
 def with_smoke(
-    view: views.View, draft: drafts.Draft, revision: str, outcome: plans.TestOutcome, *, failures: int = 0
+    view: views.View,
+    draft: drafts.Draft,
+    revision: str,
+    outcome: plans.TestOutcome,
+    *,
+    input_digest: str | None = None,
+    failures: int | None = None,
 ) -> drafts.Draft:
-    """The draft with an outcome in its status; one that says nothing new leaves it as it is."""
-    before = draft.status.smoke
+    """The draft with an outcome in its status; one that says nothing new leaves it as it is.
+
+    `input_digest` is None for pinned cases, `failures` for tests that neither add to the count nor end it.
+    """
+    known = draft.status.smoke
+    before = known if known is not None and known.revision == revision else None
+    if failures is None:
+        failures = before.consecutive_failures if before is not None else 0
+    if input_digest is None:
+        pinned = view.pin_annotation(revision, constants.ANNOTATION_INPUT_DIGEST)
+        input_digest = before.input_digest if before is not None else pinned
+    if before is not None and outcome.finished_at < before.time:
+        is_old = failures <= before.consecutive_failures and input_digest == before.input_digest
+        if is_old:
+            return draft
     after = status.SmokeStatus(
         revision=revision,
         verdict=outcome.verdict,
         reason=outcome.reason,
         cause=outcome.cause,
         message=conditions.cut(outcome.message),
-        checks=tuple(
-            status.CheckStatus(
-                name=c.name,
-                verdict=c.verdict,
-                message=conditions.cut(c.message),
-                evidence=conditions.cut(c.evidence),
-            )
-            for c in outcome.checks
-        ),
+        checks=_checks(outcome),
         duration_seconds=round(outcome.duration_seconds, 3),
-        time=outcome.finished_at,
+        time=max(outcome.finished_at, before.time) if before is not None else outcome.finished_at,
         cases_digest=outcome.cases_digest,
-        input_digest=view.input_digest,
+        input_digest=input_digest,
         consecutive_failures=failures,
     )
     if before is not None:
         unmoved = after.model_copy(update={"time": before.time, "duration_seconds": before.duration_seconds})
-        if unmoved == before or (after.verdict is None and unmoved.message == before.message):
+        repeats = after.verdict is None and unmoved.message == before.message
+        if unmoved == before or (repeats and before.verdict is None):
             return draft
     return draft.with_status(smoke=after)
+
+
+def _checks(outcome: plans.TestOutcome) -> tuple[status.CheckStatus, ...]:
+    return tuple(
+        status.CheckStatus(
+            name=c.name,
+            verdict=c.verdict,
+            message=conditions.cut(c.message),
+            evidence=conditions.cut(c.evidence),
+        )
+        for c in outcome.checks
+    )
 
 
 def build_pin(
@@ -204,6 +229,7 @@ def build_pin(
         pinned_cases=outcome.pinned_cases,
         cases_digest=outcome.cases_digest,
         model_digest=model_digest or "",
+        input_digest=view.input_digest,
         model_bytes=report.variable_bytes if report is not None else None,
     )
     pin = view.pin(revision)

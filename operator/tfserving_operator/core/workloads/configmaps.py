@@ -58,6 +58,7 @@ def build_pin(
     pinned_cases: bytes,
     cases_digest: str,
     model_digest: str,
+    input_digest: str = "",
     model_bytes: int | None = None,
 ) -> dict[str, Any]:
     """The ConfigMap `<revision>-cases`: the record that a revision passed, and with what.
@@ -70,6 +71,8 @@ def build_pin(
         constants.ANNOTATION_CASES_DIGEST: cases_digest,
         constants.ANNOTATION_MODEL_DIGEST: model_digest,
     }
+    if input_digest:
+        meta["annotations"][constants.ANNOTATION_INPUT_DIGEST] = input_digest
     if model_bytes is not None:
         meta["annotations"][constants.ANNOTATION_MODEL_BYTES] = str(model_bytes)
     data = {names.CASES_KEY: pinned_cases.decode()} if pinned_cases else {}
