@@ -68,7 +68,7 @@ class Operators:
         (port,) = control_plane.free_ports(1)
         log = self.folder / f"{len(self.started)}.log"
         program = Path(sys.executable).with_name("tfserving-operator")
-        arguments = [
+        arguments: list[str | Path] = [
             "--kubeconfig",
             self.api.kubeconfig,
             "--namespace",
