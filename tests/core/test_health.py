@@ -1,6 +1,7 @@
 """What pods tell, and whether the model is to blame."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -154,3 +155,30 @@ def test_the_present_and_the_last_kill_of_a_pod_are_both_seen():
         server("OOMKilled", 137), last_terminated=worlds.make_termination("OOMKilled", 137, worlds.START)
     )
     assert len(health.memory_kills([pod_with(twice)])) == 2
+
+
+KUBELET = "The node was low on resource: ephemeral-storage. Container server was using 3Gi, request is 0"
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [("Evicted", KUBELET), ("Terminated", "Pod was terminated in response to imminent node shutdown.")],
+)
+@pytest.mark.parametrize("exit_code", [137, 143])
+def test_a_server_that_the_kubelet_ended_is_no_evidence(reason, message, exit_code):
+    ended = server("Error", exit_code, restart_count=3)
+    pod = pod_with(ended, phase="Failed", reason=reason, message=message)
+    assert health.problems(None, [pod]) == ()
+
+
+def test_a_node_that_came_back_is_no_crash():
+    pod = pod_with(server("Unknown", 255, last=True, restart_count=3))
+    assert health.problems(None, [pod]) == ()
+
+
+def test_what_the_kubelet_ended_before_is_passed_over():
+    pod = CASES["evicted beyond its own request"][0]
+    ended = replace(pod, ended_at=worlds.START)
+    later = worlds.START + timedelta(seconds=1)
+    assert health.problems(None, [ended], since=later) == ()
+    assert len(health.problems(None, [ended], since=worlds.START)) == 1

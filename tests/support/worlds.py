@@ -291,8 +291,9 @@ class World:
 
     def _run_pods(self, deployment: observed.Deployment) -> None:
         name = deployment.meta.name
-        pods = self.pods.get(name, ())[: deployment.replicas]
+        ended = tuple(p for p in self.pods.get(name, ()) if p.phase == "Failed")  # a ReplicaSet leaves them
+        pods = tuple(p for p in self.pods.get(name, ()) if p.phase != "Failed")[: deployment.replicas]
         while len(pods) < deployment.replicas:
             self.pod_number += 1
             pods = (*pods, make_pod(f"{name}-{self.pod_number}", name, self.now))
-        self.pods[name] = pods
+        self.pods[name] = (*ended, *pods)

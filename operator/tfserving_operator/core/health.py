@@ -29,6 +29,8 @@ _ELSEWHERE: Final = (
 _CONFIG_WAITING: Final = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 )
+_NODES_END: Final = frozenset({"Unknown", "ContainerStatusUnknown"})
+"""What the runtime says of containers that ended with their node."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,20 +69,22 @@ def memory_kills(pods: Iterable[observed.Pod]) -> tuple[Kill, ...]:
         for container in pod.containers:
             if container.name == constants.CONTAINER_SERVER:
                 ended = (container.last_terminated, container.terminated)
-                kills += [_kill(pod, container, t) for t in ended if t is not None and _is_kill(t)]
+                kills += [_kill(pod, container, t) for t in ended if t is not None and _is_kernels(pod, t)]
         if _is_memory_eviction(pod):
             kills.append(
                 Kill(
                     pod=pod.meta.name,
                     container=constants.CONTAINER_SERVER,
                     kind="Evicted",
-                    time=pod.created_at,
+                    time=pod.ended_at or pod.created_at,
                 )
             )
     return tuple(kills)
 
 
-def problems(deployment: observed.Deployment | None, pods: Iterable[observed.Pod]) -> tuple[Problem, ...]:
+def problems(
+    deployment: observed.Deployment | None, pods: Iterable[observed.Pod], *, since: datetime | None = None
+) -> tuple[Problem, ...]:
     """What is wrong with a revision, evidence about the model first.
 
     Parameters
@@ -89,8 +93,11 @@ def problems(deployment: observed.Deployment | None, pods: Iterable[observed.Pod
         The revision's Deployment; None before it is made.
     pods
         The revision's pods. Those being deleted are passed over: their end is ours.
+    since
+        Pods that the kubelet ended before are passed over: they stay to be seen for days.
     """
-    found = [p for pod in pods if not pod.meta.deleting for p in _of_pod(pod)]
+    counted = [p for p in pods if not p.meta.deleting and not _ended_before(p, since)]
+    found = [problem for pod in counted for problem in _of_pod(pod)]
     if deployment is not None and deployment.replica_failure:
         found.append(refused(deployment.replica_failure))
     return tuple(sorted(found, key=lambda p: not p.about_model))
@@ -107,6 +114,18 @@ def _is_kill(ended: observed.Termination) -> bool:
     return ended.reason == "OOMKilled" or (ended.exit_code == SIGKILL_EXIT_CODE and ended.reason == "Error")
 
 
+def _is_kernels(pod: observed.Pod, ended: observed.Termination) -> bool:
+    """Whether the kernel killed the server for memory; the kubelet kills with 137 too when it ends the pod."""
+    return ended.reason == "OOMKilled" or (_is_kill(ended) and pod.phase != "Failed")
+
+
+def _ended_before(pod: observed.Pod, since: datetime | None) -> bool:
+    ended_at = pod.ended_at or pod.created_at
+    if since is None or ended_at is None or pod.phase != "Failed":
+        return False
+    return ended_at < since.replace(microsecond=0)
+
+
 def _is_memory_eviction(pod: observed.Pod) -> bool:
     """An eviction for node memory counts only against a container that exceeded its own request."""
     return (
@@ -118,7 +137,9 @@ def _is_memory_eviction(pod: observed.Pod) -> bool:
 
 def _kill(pod: observed.Pod, container: observed.Container, ended: observed.Termination) -> Kill:
     kind = "OOMKilled" if ended.reason == "OOMKilled" else "ExitCode137"
-    return Kill(pod=pod.meta.name, container=container.name, kind=kind, time=ended.finished_at)
+    return Kill(
+        pod=pod.meta.name, container=container.name, kind=kind, time=ended.finished_at or pod.created_at
+    )
 
 
 def _of_pod(pod: observed.Pod) -> Iterator[Problem]:
@@ -179,6 +200,8 @@ def _inspected(pod: observed.Pod, container: observed.Container) -> Iterator[Pro
 def _crashed(pod: observed.Pod, container: observed.Container) -> Iterator[Problem]:
     ended = container.terminated or container.last_terminated
     if ended is None or _is_kill(ended) or (ended.exit_code == 0 and container.running):
+        return
+    if pod.phase == "Failed" or ended.reason in _NODES_END:
         return
     failed_load = "Failed to start server" in ended.message
     reason = reasons.Reason.ModelLoadFailed if failed_load else reasons.Reason.ServerCrashed

@@ -100,6 +100,8 @@ class Pod:
     unschedulable_message: str
     created_at: datetime | None
     containers: tuple[Container, ...]
+    ended_at: datetime | None = None
+    """When the kubelet ended the whole pod, as by an eviction; None while it has not."""
 
 
 def _termination(raw: Raw | None) -> Termination | None:
@@ -150,7 +152,14 @@ def pod_from_raw(raw: Raw) -> Pod:
         unschedulable_message=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
         created_at=parse_time(raw["metadata"].get("creationTimestamp")),
         containers=tuple(containers),
+        ended_at=_ended_at(conditions, containers) if status.get("phase") == "Failed" else None,
     )
+
+
+def _ended_at(conditions: Mapping[str, Raw], containers: list[Container]) -> datetime | None:
+    told = parse_time((conditions.get("DisruptionTarget") or {}).get("lastTransitionTime"))
+    ends = [c.terminated.finished_at for c in containers if c.terminated and c.terminated.finished_at]
+    return told or max(ends, default=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

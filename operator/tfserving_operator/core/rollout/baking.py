@@ -18,7 +18,8 @@ def watch(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     active = draft.status.active_revision
     if active is None or active.bake_until is None:
         return draft
-    problem = next((p for p in view.problems(active.name) if p.about_model), None)
+    problems = view.problems(active.name, since=active.since)
+    problem = next((p for p in problems if p.about_model), None)
     if problem is not None:
         draft, message = killing.noted(view, draft, active.name, problem)
         return _failed(view, draft, reason=problem.reason, message=message)
@@ -41,7 +42,11 @@ def _failed(
         why = f"{reason}: {message}; there is no earlier revision to go back to"
         return promoting.with_no_healthy_revision(view, draft, why)
     if not view.ready_pods(previous.name):
-        return draft.with_wake(1.0)
+        active = draft.status.active_revision
+        if active is None or active.bake_until is None or view.now < active.bake_until:
+            return draft  # it may come back, which is an event
+        why = f"{reason}: {message}; no pod of version {previous.version}, the one to go back to, is Ready"
+        return promoting.with_no_healthy_revision(view, draft, why)
     return promoting.with_rolled_back_in_bake(view, draft, reason=reason, message=message, cause=cause)
 
 
@@ -75,8 +80,10 @@ def finish(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     left = (active.bake_until - view.now).total_seconds()
     if left > 0:
         return draft.with_wake(left)
-    if len(view.ready_pods(active.name)) < max(1, view.spec.replicas) or _is_failing(draft, active):
-        return draft.with_wake(testing.RETRY_SECONDS[-1])
+    hold = _unproven(view, draft, active)
+    if hold is not None:
+        is_last = candidate is None or candidate.name == active.name
+        return (draft.with_hold(hold) if is_last else draft).with_wake(testing.RETRY_SECONDS[-1])
     text = f"revision {active.name} (version {active.version}) serves, and its bake is over"
     return draft.with_status(
         active_revision=active.model_copy(update={"bake_until": None}),
@@ -84,9 +91,21 @@ def finish(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     ).with_event(actions.EventType.Normal, reasons.Reason.RevisionReady, text)
 
 
-def _is_failing(draft: drafts.Draft, active: status.Revision) -> bool:
-    smoke = draft.status.smoke
-    return smoke is not None and smoke.revision == active.name and smoke.consecutive_failures > 0
+def _unproven(view: views.View, draft: drafts.Draft, active: status.Revision) -> drafts.Hold | None:
+    """What keeps a bake from its end though its time is over, or None."""
+    smoke, over = draft.status.smoke, f"the bake of version {active.version} is over"
+    if view.spec.replicas == 0:
+        return drafts.Hold(reason=reasons.Reason.ScaledToZero, message=f"{over}, but spec.replicas is 0")
+    if not views.is_complete(view, active.name):
+        problem = next(iter(view.problems(active.name, since=active.since)), None)
+        ready = f"{over}, but {len(view.ready_pods(active.name))} of {view.spec.replicas} pods are Ready"
+        if problem is None:
+            return drafts.Hold(reason=reasons.Reason.NotServing, message=ready)
+        return drafts.Hold(reason=problem.reason, message=f"{ready}: {problem.message}")
+    if smoke is not None and smoke.revision == active.name and smoke.consecutive_failures > 0:
+        text = f"{over}, but its last test failed: {smoke.reason}: {smoke.message}"
+        return drafts.Hold(reason=reasons.Reason(smoke.reason), message=text)
+    return None
 
 
 def _without_bake(draft: drafts.Draft) -> drafts.Draft:

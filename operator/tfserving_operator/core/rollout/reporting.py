@@ -150,12 +150,9 @@ def _rejected(rejection: status.Rejection, active: status.Revision | None) -> st
 
 def _is_late(view: views.View, draft: drafts.Draft) -> bool:
     candidate = draft.status.candidate_revision
-    if candidate is None or candidate.step is reasons.Step.Baking:
+    if candidate is None:
         return False
-    waits = draft.hold is not None and draft.hold.reason in {
-        reasons.Reason.Paused,
-        reasons.Reason.ScaledToZero,
-    }
+    waits = draft.hold is not None and draft.hold.reason in starting.WAITS
     return not waits and view.now >= starting.deadline(view, draft)
 
 

@@ -47,6 +47,7 @@ def select(view: views.View, draft: drafts.Draft) -> drafts.Draft:
         and active.bake_until is not None
         and previous is not None
         and previous.name == view.wanted
+        and view.ready_pods(previous.name)
     ):
         return _reverted(view, draft, active, previous)
     if view.quarantined(view.wanted, draft.status) is not None:

@@ -10,28 +10,35 @@ from tfserving_operator.core.rollout import drafts, killing, promoting, views
 READ_WRITE_ONCE = "ReadWriteOnce"
 READ_WRITE_ONCE_POD = "ReadWriteOncePod"
 
+WAITS = frozenset({reasons.Reason.Paused, reasons.Reason.ScaledToZero})
+"""Why a candidate waits as it was asked to: that is no delay."""
+_AT_ZERO = drafts.Hold(
+    reason=reasons.Reason.ScaledToZero, message="spec.replicas is 0: nothing can be tested"
+)
+
 
 def start(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     """Let a new candidate start when nothing speaks against it."""
     candidate = draft.status.candidate_revision
     if candidate is None or candidate.step is not reasons.Step.Validating:
         return draft
-    hold = _gate(view)
+    hold = _gate(view, is_rollback=candidate.purpose is reasons.Purpose.Rollback)
     if hold is not None:
-        return draft.with_hold(hold)
+        draft = draft.with_hold(hold)
+        return draft if hold.reason in WAITS else draft.with_wake(_until_deadline(view, draft))
     text = f"revision {candidate.name} (version {candidate.version}) is starting"
     return draft.with_step(reasons.Step.Starting, view.now).with_event(
         actions.EventType.Normal, reasons.Reason.RevisionStarting, text
     )
 
 
-def _gate(view: views.View) -> drafts.Hold | None:
+def _gate(view: views.View, *, is_rollback: bool) -> drafts.Hold | None:
+    if view.spec.replicas == 0:
+        return _AT_ZERO
+    if is_rollback:
+        return None
     if view.spec.rollout.paused:
         return drafts.Hold(reason=reasons.Reason.Paused, message="spec.rollout.paused holds the start")
-    if view.spec.replicas == 0:
-        return drafts.Hold(
-            reason=reasons.Reason.ScaledToZero, message="spec.replicas is 0: nothing can be tested"
-        )
     claim, name = view.snap.claim, sources.parse(view.spec.model.uri).claim
     if claim is None:
         text = f"spec.model.uri: PersistentVolumeClaim {name} is not in namespace {view.snap.owner.namespace}"
@@ -109,23 +116,23 @@ def watch(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     candidate = draft.status.candidate_revision
     if candidate is None or candidate.step not in {reasons.Step.Starting, reasons.Step.Testing}:
         return draft
-    problem = next(iter(view.problems(candidate.name)), None)
+    problem = next(iter(view.problems(candidate.name, since=candidate.since)), None)
     if problem is not None and problem.about_model:
         draft, message = killing.noted(view, draft, candidate.name, problem)
         return promoting.with_rejected(view, draft, reason=problem.reason, message=message)
+    if view.spec.replicas == 0:
+        # It begins again later, and so does its deadline
+        return draft.with_step(reasons.Step.Validating, view.now).with_hold(_AT_ZERO)
     ready = view.ready_pods(candidate.name)
     if candidate.step is reasons.Step.Starting:
-        if ready and len(ready) >= view.spec.replicas:
+        if len(ready) >= view.spec.replicas:
             report = health.inspection_of(ready)
             digest = report.digest if report is not None else None
             return draft.with_step(reasons.Step.Testing, view.now, model_digest=digest)
-        if view.spec.replicas == 0:
-            text = "spec.replicas is 0: nothing can be tested"
-            return draft.with_hold(drafts.Hold(reason=reasons.Reason.ScaledToZero, message=text))
         if problem is not None:
             draft = draft.with_hold(drafts.Hold(reason=problem.reason, message=problem.message))
         return draft.with_wake(_until_deadline(view, draft))
-    if len(ready) < view.spec.replicas or not ready:
+    if len(ready) < view.spec.replicas:
         reason = problem.reason if problem is not None else reasons.Reason.RevisionTesting
         message = (
             problem.message if problem is not None else f"{len(ready)} of {view.spec.replicas} pods are Ready"
@@ -143,7 +150,9 @@ def _until_deadline(view: views.View, draft: drafts.Draft) -> float:
 
 
 def deadline(view: views.View, draft: drafts.Draft) -> datetime:
-    """When the candidate's step is late."""
-    candidate = draft.status.candidate_revision
+    """When the candidate's step is late; a bake has its own time, and is late so long after it."""
+    candidate, active = draft.status.candidate_revision, draft.status.active_revision
     assert candidate is not None
-    return candidate.since + timedelta(seconds=view.spec.rollout.progress_deadline_seconds)
+    bakes = active is not None and active.name == candidate.name
+    since = active.bake_until if bakes and active is not None else None
+    return (since or candidate.since) + timedelta(seconds=view.spec.rollout.progress_deadline_seconds)

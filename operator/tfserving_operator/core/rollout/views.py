@@ -39,9 +39,10 @@ class View:
         """The revision's pods that are Ready."""
         return tuple(p for p in self.pods(revision) if p.ready and p.ip)
 
-    def problems(self, revision: str) -> tuple[health.Problem, ...]:
+    def problems(self, revision: str, *, since: datetime | None = None) -> tuple[health.Problem, ...]:
         """What is wrong with the revision, evidence about the model first."""
-        return health.problems(self.snap.deployments.get(revision), self.snap.pods.get(revision, ()))
+        deployment = self.snap.deployments.get(revision)
+        return health.problems(deployment, self.snap.pods.get(revision, ()), since=since)
 
     def pin(self, revision: str) -> observed.ConfigMap | None:
         """The recorded pass of a revision, or None."""
