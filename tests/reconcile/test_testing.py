@@ -10,7 +10,7 @@ from tests.support import workshop
 from tests.support.manual_clock import ManualClock
 from tests.support.workshop import Workshop
 from tfserving_operator.adapters.kube import resources
-from tfserving_operator.api import constants, reasons
+from tfserving_operator.api import constants, reasons, types
 from tfserving_operator.core import actions, snapshot
 from tfserving_operator.core.smoke import cases, plans
 from tfserving_operator.reconcile import testing
@@ -200,6 +200,13 @@ async def test_only_some_tests_run_at_a_time(shop: Workshop) -> None:
     await shop.until(lambda: len(run.started) == testing.CONCURRENT_TESTS)
     await shop.settled()
     assert len(run.started) == testing.CONCURRENT_TESTS
+
+
+def test_a_test_of_each_pod_can_be_remembered() -> None:
+    (most,) = [bound.le for bound in types.Spec.model_fields["replicas"].metadata if hasattr(bound, "le")][
+        -1:
+    ]
+    assert most * 1.5 <= testing.REMEMBERED_TESTS
 
 
 def pin(snap: snapshot.Snapshot, digest: str, canonical: bytes, *, replaces: str = "") -> actions.PinCases:

@@ -14,8 +14,9 @@ from tfserving_operator.core.smoke import cases, plans
 from tfserving_operator.reconcile import casebook, objects
 
 CONCURRENT_TESTS: Final = 8
-REMEMBERED_TESTS: Final = 256
-"""Of one ModelDeployment: more than the pods and attempts that a decision looks back at."""
+REMEMBERED_TESTS: Final = 1536
+"""Of one ModelDeployment. A decision looks back at one for each pod, of which there may be a thousand: what is
+forgotten is tested again, for ever."""
 GRACE_SECONDS: Final = 30.0
 """A test ends itself at its timeout; one that does not within this time more is ended."""
 

@@ -44,6 +44,12 @@ def test_of_several_files_the_first_that_names_something_wins(tmp_path: Path) ->
     [
         ({"current-context": "y"}, "no context 'y'"),
         ({"users": [{"name": "u", "user": {"exec": {}}}]}, "plugin"),
+        ({"users": [{"name": "u", "user": {"token": "t", "as": "somebody"}}]}, "asks for 'as'"),
+        ({"users": ["u"]}, "users.* has no name"),
+        (
+            {"clusters": [{"name": "c", "cluster": {"server": "s", "proxy-url": "http://p"}}]},
+            "asks for 'proxy-url'",
+        ),
         ({"clusters": []}, "no cluster"),
         ({"clusters": [{"name": "c", "cluster": {"server": "s", "certificate-authority": "gone"}}]}, "gone"),
     ],

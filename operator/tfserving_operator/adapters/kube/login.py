@@ -5,7 +5,7 @@ import binascii
 import os
 import ssl
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,8 @@ from tfserving_operator.adapters import errors
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TOKEN_REREAD_SECONDS: Final = 60.0
 """The kubelet renews a projected token long before it ends; client-go reads it again as often."""
+_NOT_SUPPORTED: Final = ("as", "proxy-url", "tls-server-name")
+"""What may not be passed over in silence: it says who we are, or whom we speak to."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,8 +124,8 @@ def from_kubeconfigs(paths: Iterable[Path], context: str | None) -> Login:
     for path in found:
         config = _read(path)
         for section, target in (("clusters", clusters), ("users", users), ("contexts", contexts)):
-            for entry in config.get(section) or ():
-                target.setdefault(entry["name"], (entry.get(section[:-1]) or {}, path.parent))
+            for name, entry in _entries(config, section, path):
+                target.setdefault(name, (entry, path.parent))
         current = current or config.get("current-context", "")
     if not found:
         raise errors.LoginError("no kubeconfig: use --kubeconfig or KUBECONFIG, or run inside a cluster")
@@ -139,6 +141,9 @@ def from_kubeconfigs(paths: Iterable[Path], context: str | None) -> Login:
         raise errors.LoginError(
             f"the user of context {name!r} logs in by a plugin, which is not supported: use a token"
         )
+    asked = [key for key in _NOT_SUPPORTED if user.get(key) or cluster.get(key)]
+    if asked:
+        raise errors.LoginError(f"context {name!r} asks for {asked[0]!r}, which is not supported")
     token_file = user.get("tokenFile")
     return Login(
         server=cluster["server"].rstrip("/"),
@@ -150,6 +155,13 @@ def from_kubeconfigs(paths: Iterable[Path], context: str | None) -> Login:
         token_file=user_folder / token_file if token_file else None,
         insecure=bool(cluster.get("insecure-skip-tls-verify")),
     )
+
+
+def _entries(config: Mapping[str, Any], section: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for entry in config.get(section) or ():
+        if not isinstance(entry, dict) or "name" not in entry:
+            raise errors.LoginError(f"{path}: an entry of {section} has no name")
+        yield entry["name"], entry.get(section[:-1]) or {}
 
 
 def _read(path: Path) -> Mapping[str, Any]:
