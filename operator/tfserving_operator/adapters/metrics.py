@@ -6,6 +6,7 @@ from typing import Final
 
 import prometheus_client as prometheus
 
+_PREFIX: Final = "tfserving_operator_"
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _TEST_SECONDS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 
@@ -17,60 +18,46 @@ class Metrics:
         self.registry = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=self.registry)
         prometheus.PlatformCollector(registry=self.registry)
-        self._requests = prometheus.Counter(
-            "tfserving_operator_api_requests",
+        self._requests = self._counter(
+            "api_requests",
             "Requests to the Kubernetes API, 0 as the code where there was no answer.",
-            ("method", "resource", "code"),
-            registry=self.registry,
+            "method",
+            "resource",
+            "code",
         )
-        self._request_seconds = prometheus.Histogram(
-            "tfserving_operator_api_request_seconds",
-            "Time of requests to the Kubernetes API, watches left out.",
-            ("method",),
-            buckets=_SECONDS,
-            registry=self.registry,
+        self._request_seconds = self._histogram(
+            "api_request_seconds", "Time of requests to the Kubernetes API, watches left out.", "method"
         )
-        self._events = prometheus.Counter(
-            "tfserving_operator_watch_events",
+        self._events = self._counter(
+            "watch_events",
             "Events received from watches, those that changed nothing among them.",
-            ("resource",),
-            registry=self.registry,
+            "resource",
         )
-        self._lists = prometheus.Counter(
-            "tfserving_operator_lists",
-            "Lists taken from the Kubernetes API.",
-            ("resource",),
-            registry=self.registry,
-        )
-        self._reconciled = prometheus.Counter(
-            "tfserving_operator_reconciliations",
-            "Reconciliations by result.",
-            ("result",),
-            registry=self.registry,
-        )
-        self._reconcile_seconds = prometheus.Histogram(
-            "tfserving_operator_reconciliation_seconds",
-            "Time of reconciliations.",
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self._tests = prometheus.Counter(
-            "tfserving_operator_smoke_tests",
+        self._lists = self._counter("lists", "Lists taken from the Kubernetes API.", "resource")
+        self._reconciled = self._counter("reconciliations", "Reconciliations by result.", "result")
+        self._reconcile_seconds = self._histogram("reconciliation_seconds", "Time of reconciliations.")
+        self._tests = self._counter(
+            "smoke_tests",
             "Smoke tests by purpose, verdict (empty where it could not be run) and reason.",
-            ("purpose", "verdict", "reason"),
-            registry=self.registry,
+            "purpose",
+            "verdict",
+            "reason",
         )
-        self._test_seconds = prometheus.Histogram(
-            "tfserving_operator_smoke_test_seconds",
-            "Time of smoke tests.",
-            ("purpose",),
-            buckets=_TEST_SECONDS,
-            registry=self.registry,
+        self._test_seconds = self._histogram(
+            "smoke_test_seconds", "Time of smoke tests.", "purpose", buckets=_TEST_SECONDS
         )
+
+    def _counter(self, name: str, text: str, *labels: str) -> prometheus.Counter:
+        return prometheus.Counter(f"{_PREFIX}{name}", text, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, text: str, *labels: str, buckets: tuple[float, ...] = _SECONDS
+    ) -> prometheus.Histogram:
+        return prometheus.Histogram(f"{_PREFIX}{name}", text, labels, buckets=buckets, registry=self.registry)
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Add a gauge whose value is read when it is asked for."""
-        prometheus.Gauge(f"tfserving_operator_{name}", text, registry=self.registry).set_function(read)
+        prometheus.Gauge(f"{_PREFIX}{name}", text, registry=self.registry).set_function(read)
 
     def request_done(self, *, method: str, resource: str, code: int, seconds: float) -> None:
         """One request to the Kubernetes API ended."""

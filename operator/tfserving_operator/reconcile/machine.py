@@ -84,22 +84,7 @@ class Machine:
         self._reflectors = caches.build_reflectors(
             self.known, client=client, clock=clock, chance=chance, observer=metrics, namespaces=namespaces
         )
-        metrics.gauge(
-            "queue_depth", "ModelDeployments that wait for a worker.", lambda: float(len(self._work))
-        )
-        metrics.gauge(
-            "queue_oldest_seconds",
-            "How long the one that waits longest has waited.",
-            self._work.oldest_seconds,
-        )
-        metrics.gauge(
-            "in_progress", "ModelDeployments that workers have.", lambda: float(self._work.in_progress)
-        )
-        metrics.gauge("objects", "ModelDeployments that are known.", lambda: float(len(self.known.objects)))
-        metrics.gauge("smoke_tests_running", "Smoke tests that run or wait.", lambda: float(len(self._tests)))
-        metrics.gauge(
-            "stuck_seconds", "For how long no work was ended though there was some.", self.stuck_seconds
-        )
+        self._show(metrics)
 
     @property
     def is_synced(self) -> bool:
@@ -149,6 +134,16 @@ class Machine:
     async def close(self) -> None:
         """End all tests; `run` is to be cancelled before."""
         await self._tests.close()
+
+    def _show(self, metrics: metric.Metrics) -> None:
+        work, known, tests = self._work, self.known, self._tests
+        show = metrics.gauge
+        show("queue_depth", "ModelDeployments that wait for a worker.", lambda: float(len(work)))
+        show("queue_oldest_seconds", "How long the one that waits longest has waited.", work.oldest_seconds)
+        show("in_progress", "ModelDeployments that workers have.", lambda: float(work.in_progress))
+        show("objects", "ModelDeployments that are known.", lambda: float(len(known.objects)))
+        show("smoke_tests_running", "Smoke tests that run or wait.", lambda: float(len(tests)))
+        show("stuck_seconds", "For how long no work was ended though there was some.", self.stuck_seconds)
 
     def _on_gone(self, entry: objects.ModelDeployment) -> None:
         self._tests.forget(entry.owner.uid)
