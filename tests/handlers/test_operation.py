@@ -1,5 +1,6 @@
 """The whole process: what kopf does and does not do, and how it lives and ends."""
 
+import socket
 import time
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests.support.processes import Operators, wait_for
 from tfserving_operator.adapters.kube import resources
+from tfserving_operator.api import constants
 from tfserving_operator.reconcile import leadership
 
 pytestmark = pytest.mark.cluster
@@ -75,6 +77,22 @@ def test_a_second_operator_stands_by_until_the_first_stops(running: Operators) -
     wait_for(lambda: holder(running) == "two", seconds=5)
     running.patch_model({"spec": {"replicas": 2}})
     wait_for(lambda: observed_generation(running) == 2)
+
+
+def test_a_stop_in_the_middle_of_a_smoke_test_waits_for_nobody_and_gives_no_verdict(
+    running: Operators,
+) -> None:
+    with socket.create_server(("127.0.0.77", constants.PORT_REST)):  # accepts, and never answers
+        operator = running.start()
+        running.create_model()
+        running.make_ready_pod(wait_for(lambda: running.list(DEPLOYMENTS))[0], "127.0.0.77")
+        wait_for(lambda: operator.count("tfserving_operator_smoke_tests_running ") == 1.0)
+        before = running.read(MODELS, "digits")
+        started = time.monotonic()
+        assert operator.stop() == 0
+        assert time.monotonic() - started < 3
+    assert holder(running) == ""
+    assert running.read(MODELS, "digits") == before
 
 
 def test_an_operator_that_stands_by_stops_at_once(running: Operators) -> None:

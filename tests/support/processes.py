@@ -134,6 +134,34 @@ class Operators:
             self.api.request("POST", self.path(resources.CLAIMS), claim)
         return self.api.request("POST", self.path(resources.MODEL_DEPLOYMENTS), manifest)
 
+    def make_ready_pod(self, deployment: Any, address: str) -> None:
+        """What the controllers and the kubelet would make of a Deployment: a ReplicaSet, and one Ready pod."""
+        above, kind, template = deployment, "Deployment", deployment["spec"]["template"]
+        meta = {"name": f"{deployment['metadata']['name']}-1", "labels": template["metadata"]["labels"]}
+        selector = {"matchLabels": template["metadata"]["labels"]}
+        for resource, spec in (
+            (resources.REPLICA_SETS, {"selector": selector, "template": template}),
+            (resources.PODS, template["spec"]),
+        ):
+            owner = {
+                "apiVersion": "apps/v1",
+                "kind": kind,
+                "name": above["metadata"]["name"],
+                "uid": above["metadata"]["uid"],
+                "controller": True,
+            }
+            body = {"metadata": {**meta, "ownerReferences": [owner]}, "spec": spec}
+            above, kind = self.api.request("POST", self.path(resource), body), resource.kind
+        condition = {"type": "Ready", "status": "True"}
+        status = {
+            "phase": "Running",
+            "podIP": address,
+            "podIPs": [{"ip": address}],
+            "conditions": [condition],
+        }
+        path = f"{self.path(resources.PODS, meta['name'])}/status"
+        self.api.request("PATCH", path, {"status": status}, patch=True)
+
     def patch_model(self, body: Any) -> Any:
         """A change by a user."""
         return self.api.request("PATCH", self.path(resources.MODEL_DEPLOYMENTS, "digits"), body, patch=True)

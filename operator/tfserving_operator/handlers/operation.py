@@ -92,7 +92,7 @@ class _Life:
             self._begin(self.parts.run(), "machine")
             await self._until_done(self.parts.wait_synced())
             self._begin(self._watch(), "kopf")
-            await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
+            await self._until_done(asyncio.Event().wait())
         except _StoppedError:
             pass
         finally:
@@ -122,7 +122,7 @@ class _Life:
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self.tasks.append(asyncio.create_task(work, name=name))
 
-    async def _until_done(self, wanted: Coroutine[Any, Any, None]) -> None:
+    async def _until_done(self, wanted: Coroutine[Any, Any, object]) -> None:
         """Wait for something, unless we are told to stop or one of our parts ends."""
         waiting, stopping = asyncio.create_task(wanted), asyncio.create_task(self.stop.wait())
         try:
@@ -137,11 +137,13 @@ class _Life:
     async def _end(self) -> None:
         self.stop.set()
         await self.parts.drain()
-        for task in self.tasks:
-            if task.get_name() != "kopf":  # it stops by the flag, and would complain of being cancelled
-                task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        ours = [task for task in self.tasks if task.get_name() != "kopf"]
+        for task in ours:
+            task.cancel()
+        await asyncio.gather(*ours, return_exceptions=True)
         await self.parts.close()
+        # kopf stops by the flag, would complain of being cancelled, and waits for what it takes for its own tasks.
+        await asyncio.gather(*self.tasks, return_exceptions=True)
         if self.config.leader_election:
             await self.leader.release()
 
