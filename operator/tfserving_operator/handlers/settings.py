@@ -12,7 +12,7 @@ from typing_extensions import override
 WATCH_SILENCE_SECONDS: Final = 75.0
 """The API server sends a bookmark about every minute."""
 BACKOFF_CAP_SECONDS: Final = 30.0
-CHUNK: Final = 500
+CHUNK: Final = 200
 EVENT_WORKERS: Final = 50
 """Handlers only fill a cache; a slot is free again after `IDLE_SECONDS`."""
 IDLE_SECONDS: Final = 0.05

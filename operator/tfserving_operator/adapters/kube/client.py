@@ -16,7 +16,7 @@ from tfserving_operator.adapters import errors
 from tfserving_operator.adapters.kube import answers, decoding, login, resources, retrying
 from tfserving_operator.api import constants
 
-LIST_PAGE: Final = 500
+LIST_PAGE: Final = 200
 REQUEST_TIMEOUT_SECONDS: Final = 30.0
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 WATCH_SILENCE_SECONDS: Final = 90.0
