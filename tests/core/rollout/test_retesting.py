@@ -1,5 +1,7 @@
 """Tests of what serves: again and again, of new pods, with changed cases; each is told once, and none hides another."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.support import worlds
@@ -153,3 +155,35 @@ def test_an_adopted_promotion_is_not_judged_by_an_earlier_failure(serving):
             assert key not in serving.tests
     assert serving.active_version() == 2
     assert serving.condition("SmokeTestPassed") == ("True", "Passed")
+
+
+def hold_second(world: worlds.World) -> None:
+    """Version 2 waits for a person, its test told in every decision."""
+    world.apply(2, **REPEATING)
+    world.become_ready(world.status.candidate_revision.name)
+    world.answer(reasons.Verdict.Inconclusive, "Inconclusive", "one case only")
+
+
+def test_a_new_pod_that_fails_beside_a_held_candidate_is_told_once(repeating):
+    hold_second(repeating)
+    first = repeating.status.active_revision.name
+    repeating.pods[first] = ()
+    repeating._run_pods(repeating.deployments[first])
+    repeating.now += timedelta(seconds=1)
+    repeating.become_ready(first)
+    repeating.answer(FAIL, "GoldenMismatch")
+    for _ in range(3):
+        repeating.after(5)
+    assert told(repeating, "GoldenMismatch") == 1
+
+
+def test_repeated_failures_beside_a_held_candidate_step_back(repeating):
+    repeating.apply(2, **REPEATING)
+    repeating.roll_out()
+    repeating.apply(3, **REPEATING)
+    repeating.become_ready(repeating.status.candidate_revision.name)
+    repeating.answer(reasons.Verdict.Inconclusive, "Inconclusive", "one case only")
+    repeating.after(100)
+    repeating.answer(FAIL, "GoldenMismatch")
+    repeating.answer(FAIL, "GoldenMismatch")
+    assert repeating.status.candidate_revision.purpose is reasons.Purpose.Rollback

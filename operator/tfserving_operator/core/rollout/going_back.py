@@ -74,7 +74,10 @@ def is_without_goal(used: status.StepBack, active: status.Revision, smoke: statu
 
 def _failure(view: views.View, draft: drafts.Draft, active: status.Revision) -> tuple[str, str] | None:
     """Why the active revision should go: the reason and its sentence, or None."""
-    resources, smoke = draft.status.resources, draft.status.smoke
+    resources = draft.status.resources
+    # A held candidate's own test takes the place of the active revision's in each decision
+    told = (draft.status.smoke, view.snap.status.smoke)
+    smoke = next((s for s in told if s is not None and s.revision == active.name), None)
     horizon = view.now - timedelta(seconds=view.spec.rollout.oom.window_seconds)
     if resources is not None:
         kills = [
@@ -87,11 +90,7 @@ def _failure(view: views.View, draft: drafts.Draft, active: status.Revision) -> 
                 reasons.Reason.OOMKilled,
                 f"{text}; set resources.limits.memory to {advice}" if advice else text,
             )
-    if (
-        smoke is not None
-        and smoke.revision == active.name
-        and smoke.consecutive_failures >= FAILURES_TO_STEP_BACK
-    ):
+    if smoke is not None and smoke.consecutive_failures >= FAILURES_TO_STEP_BACK:
         return smoke.reason, smoke.message
     return None
 

@@ -128,6 +128,7 @@ def new_pods(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     active = draft.status.active_revision
     if active is None or view.pin(active.name) is None:
         return draft
+    failed: list[tuple[str, plans.TestOutcome]] = []
     for pod in view.ready_pods(active.name):
         if pod.created_at is None or pod.created_at < _to_seconds(active.since):
             continue
@@ -144,20 +145,25 @@ def new_pods(view: views.View, draft: drafts.Draft) -> drafts.Draft:
             continue
         draft, outcome = testing.run(view, draft, request)
         if outcome is not None and outcome.verdict is reasons.Verdict.Fail:
-            draft = _reported(view, draft, active, pod.meta.name, outcome)
-    return draft
+            failed.append((pod.meta.name, outcome))
+    if not failed:
+        return draft
+    name, newest = max(failed, key=lambda f: f[1].finished_at)
+    return _reported(view, draft, active, name, newest)
 
 
 def _reported(
     view: views.View, draft: drafts.Draft, active: status.Revision, pod: str, outcome: plans.TestOutcome
 ) -> drafts.Draft:
-    smoke = draft.status.smoke
-    if smoke is not None and smoke.revision == active.name and smoke.time >= outcome.finished_at:
-        return draft
+    after = testing.with_smoke(view, draft, active.name, outcome)
+    # As read, not as drafted: the test of a candidate may have taken its place in this decision
+    told = view.snap.status.smoke
+    if told is not None and told.revision == active.name and told.time >= outcome.finished_at:
+        return after
+    if after.status.smoke is draft.status.smoke:
+        return after  # another new pod said the same
     text = f"new pod {pod} of version {active.version}: {outcome.reason}: {outcome.message}"
-    return testing.with_smoke(view, draft, active.name, outcome).with_event(
-        actions.EventType.Warning, reasons.Reason(outcome.reason), text
-    )
+    return after.with_event(actions.EventType.Warning, reasons.Reason(outcome.reason), text)
 
 
 def _to_seconds(time: datetime) -> datetime:
