@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _SECTION = re.compile(r"    # (.+)")
-_METRIC_KINDS = {"Counter": "counter", "Histogram": "histogram"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,16 +99,16 @@ def _metrics_in(tree: ast.Module) -> Iterator[Metric]:
     for node in ast.walk(tree):
         match node:
             case ast.Call(
-                func=ast.Attribute(attr=("Counter" | "Histogram") as kind),
+                func=ast.Attribute(attr=("_counter" | "_histogram" | "gauge") as kind),
                 args=[ast.Constant(value=str() as name), ast.Constant(value=str() as text), *labels],
             ):
-                suffix = "_total" if kind == "Counter" else ""
-                names = ast.literal_eval(labels[0]) if labels else ()
-                yield Metric(name=name + suffix, kind=_METRIC_KINDS[kind], text=text, labels=tuple(names))
-            case ast.Call(
-                func=ast.Attribute(attr="gauge"),
-                args=[ast.Constant(value=str() as name), ast.Constant(value=str() as text), *_],
-            ):
-                yield Metric(name=f"tfserving_operator_{name}", kind="gauge", text=text)
+                suffix = "_total" if kind == "_counter" else ""
+                names = [ast.literal_eval(label) for label in labels] if kind != "gauge" else ()
+                yield Metric(
+                    name=f"tfserving_operator_{name}{suffix}",
+                    kind=kind.removeprefix("_"),
+                    text=text,
+                    labels=tuple(names),
+                )
             case _:
                 pass

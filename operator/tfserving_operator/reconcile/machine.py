@@ -137,13 +137,16 @@ class Machine:
 
     def _show(self, metrics: metric.Metrics) -> None:
         work, known, tests = self._work, self.known, self._tests
-        show = metrics.gauge
-        show("queue_depth", "ModelDeployments that wait for a worker.", lambda: float(len(work)))
-        show("queue_oldest_seconds", "How long the one that waits longest has waited.", work.oldest_seconds)
-        show("in_progress", "ModelDeployments that workers have.", lambda: float(work.in_progress))
-        show("objects", "ModelDeployments that are known.", lambda: float(len(known.objects)))
-        show("smoke_tests_running", "Smoke tests that run or wait.", lambda: float(len(tests)))
-        show("stuck_seconds", "For how long no work was ended though there was some.", self.stuck_seconds)
+        metrics.gauge("queue_depth", "ModelDeployments that wait for a worker.", lambda: float(len(work)))
+        metrics.gauge(
+            "queue_oldest_seconds", "How long the one that waits longest has waited.", work.oldest_seconds
+        )
+        metrics.gauge("in_progress", "ModelDeployments that workers have.", lambda: float(work.in_progress))
+        metrics.gauge("objects", "ModelDeployments that are known.", lambda: float(len(known.objects)))
+        metrics.gauge("smoke_tests_running", "Smoke tests that run or wait.", lambda: float(len(tests)))
+        metrics.gauge(
+            "stuck_seconds", "For how long no work was ended though there was some.", self.stuck_seconds
+        )
 
     def _on_gone(self, entry: objects.ModelDeployment) -> None:
         self._tests.forget(entry.owner.uid)
