@@ -137,3 +137,20 @@ def test_evictions_after_the_bake_count(serving):
         evict(serving, second)
     assert len(serving.status.resources.recent_ooms) == 2
     assert serving.status.candidate_revision.version == 1
+
+
+def test_a_revision_named_again_is_not_judged_by_what_its_old_pods_tell(serving):
+    """Version 1 is warm, was killed once, and is named again in the bake of version 2."""
+    first = serving.status.active_revision.name
+    serving.apply(2)
+    serving.roll_out(bake=False)
+    serving.kill(first)
+    serving.apply(1)
+    assert serving.status.rejected_revisions == ()
+    assert serving.active_version() == 2
+    serving.after(61)
+    serving.answer(PASS)
+    serving.after(60)
+    serving.roll_out()
+    assert serving.active_version() == 1
+    assert serving.status.rejected_revisions == ()

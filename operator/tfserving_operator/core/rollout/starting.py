@@ -23,6 +23,10 @@ def start(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     if candidate is None or candidate.step is not reasons.Step.Validating:
         return draft
     hold = _gate(view, is_rollback=candidate.purpose is reasons.Purpose.Rollback)
+    if hold is None and any(p.about_model for p in view.problems(candidate.name, since=candidate.since)):
+        # It is judged by its own pods: those of an earlier life go first
+        text = f"pods of revision {candidate.name} that failed before end first"
+        hold = drafts.Hold(reason=reasons.Reason.RevisionStarting, message=text)
     if hold is not None:
         draft = draft.with_hold(hold)
         return draft if hold.reason in WAITS else draft.with_wake(_until_deadline(view, draft))
