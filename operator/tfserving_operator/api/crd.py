@@ -53,9 +53,9 @@ def _status_schema() -> dict[str, Any]:
     return built
 
 
-def build_crd() -> dict[str, Any]:
-    """The CustomResourceDefinition of ModelDeployment."""
-    version = {
+def _version() -> dict[str, Any]:
+    """The one version that is served and stored."""
+    return {
         "name": constants.VERSION,
         "served": True,
         "storage": True,
@@ -87,6 +87,10 @@ def build_crd() -> dict[str, Any]:
             }
         },
     }
+
+
+def build_crd() -> dict[str, Any]:
+    """The CustomResourceDefinition of ModelDeployment."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -102,7 +106,7 @@ def build_crd() -> dict[str, Any]:
                 "shortNames": [constants.SHORT_NAME],
                 "categories": ["all"],
             },
-            "versions": [version],
+            "versions": [_version()],
         },
     }
 

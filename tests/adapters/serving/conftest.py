@@ -1,14 +1,11 @@
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from local import cache
 from tests.local.modelserver import servers
+from tests.support import exports
 from tfserving_operator.adapters.serving import client
 
 EXPORT = Path(__file__).with_name("export.py")
@@ -17,15 +14,7 @@ EXPORT = Path(__file__).with_name("export.py")
 @pytest.fixture(scope="session")
 def exported() -> Path:
     """The folder of the SavedModels, exported by TensorFlow once per machine."""
-    return cache.entry(cache.root() / "tests" / f"serving-{cache.digest_of_paths([EXPORT])}", export)
-
-
-def export(target: Path) -> None:
-    quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
-    done = subprocess.run(
-        [sys.executable, EXPORT, target], env=quiet, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
+    return exports.cached("serving", EXPORT)
 
 
 @pytest.fixture(scope="session")
