@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests.support import worlds
-from tfserving_operator.api import reasons
+from tfserving_operator.api import constants, reasons
 from tfserving_operator.core import actions, snapshot
 
 FAIL, PASS = reasons.Verdict.Fail, reasons.Verdict.Pass
@@ -135,3 +135,29 @@ def test_endpoints_name_the_model_that_serves(serving):
     assert serving.status.endpoints.rest.endswith("/v1/models/digits")
     serving.roll_out()
     assert serving.status.endpoints.rest.endswith("/v1/models/renamed")
+
+
+def test_a_service_pointed_by_hand_at_an_untested_candidate_promotes_nothing(serving):
+    old = serving.selected()
+    serving.apply(2)
+    candidate = serving.status.candidate_revision.name
+    labels = {**dict(serving.service.selector), constants.LABEL_REVISION: candidate}
+    annotations = {**dict(serving.service.annotations), constants.ANNOTATION_ACTIVE_REVISION: candidate}
+    serving.service = replace(
+        serving.service,
+        selector=tuple(sorted(labels.items())),
+        annotations=tuple(sorted(annotations.items())),
+    )
+    serving.settle()
+    assert serving.selected() == old
+    assert serving.active_version() == 1
+    assert serving.status.candidate_revision.name == candidate
+
+
+def test_of_two_obstacles_the_users_own_input_is_named_first(serving):
+    serving.service = None
+    serving.refusals = (
+        snapshot.Refusal(kind="Service", name="digits", code=409, message="already exists", name_taken=True),
+    )
+    serving.apply(2, resources={"limits": {"memory": "500m"}})
+    assert serving.condition("Stalled") == ("True", "InvalidResources")
