@@ -7,6 +7,7 @@ starts in about a second and its memory is the runtime's own.
 The modules, from the bottom up::
 
     errors dtypes logs        words and types that everything shares
+    metrics textprotos        what is counted and how Prometheus reads it; text files without generated modules
     protos                    protocol buffers, read without running ``tensorflow/__init__``
     capi tensors runtime      the C API through ctypes; sessions
     savedmodel                one loaded model version and its signatures

@@ -1,0 +1,95 @@
+"""Text files of the messages that the published packages carry no generated module for.
+
+``monitoring_config.proto`` and ``session_bundle_config.proto`` of TensorFlow Serving, as far as this server reads
+them: the fields by their names, for protobuf's own parser of text.
+"""
+
+import pathlib
+from typing import Any, Final
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
+
+from local.modelserver import errors, logs
+
+_Field = descriptor_pb2.FieldDescriptorProto
+_WRAPPERS: Final = wrappers_pb2.DESCRIPTOR
+_INT64: Final = ".google.protobuf.Int64Value"
+_PACKAGE: Final = "local.modelserver"
+"""Not the original's package: the generated modules of its other files share this process's pool of names."""
+
+
+def _message(name: str, fields: dict[str, tuple[int, str | int]]) -> descriptor_pb2.DescriptorProto:
+    """Return a message: its fields by name, each with its number and its message's name or its scalar type."""
+    message = descriptor_pb2.DescriptorProto(name=name)
+    for field_name, (number, kind) in fields.items():
+        field = message.field.add(name=field_name, number=number, label=_Field.LABEL_OPTIONAL)
+        if isinstance(kind, str):
+            field.type, field.type_name = _Field.TYPE_MESSAGE, kind
+        else:
+            field.type = kind  # type: ignore[assignment]
+    return message
+
+
+def _pool() -> descriptor_pool.DescriptorPool:
+    file = descriptor_pb2.FileDescriptorProto(name="modelserver.proto", package=_PACKAGE, syntax="proto3")
+    file.dependency.append(_WRAPPERS.name)
+    file.message_type.append(
+        _message("PrometheusConfig", {"enable": (1, _Field.TYPE_BOOL), "path": (2, _Field.TYPE_STRING)})
+    )
+    file.message_type.append(
+        _message("MonitoringConfig", {"prometheus_config": (1, f".{_PACKAGE}.PrometheusConfig")})
+    )
+    batching = _message(
+        "BatchingParameters",
+        {
+            "max_batch_size": (1, _INT64),
+            "batch_timeout_micros": (2, _INT64),
+            "max_enqueued_batches": (3, _INT64),
+            "num_batch_threads": (4, _INT64),
+            "thread_pool_name": (5, ".google.protobuf.StringValue"),
+            "allowed_batch_sizes": (6, _Field.TYPE_INT64),
+            "pad_variable_length_inputs": (7, _Field.TYPE_BOOL),
+            "enable_large_batch_splitting": (8, ".google.protobuf.BoolValue"),
+            "max_execution_batch_size": (9, _INT64),
+        },
+    )
+    batching.field[5].label = _Field.LABEL_REPEATED
+    file.message_type.append(batching)
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(_WRAPPERS.serialized_pb)
+    pool.Add(file)
+    return pool
+
+
+_POOL: Final = _pool()
+
+
+def _new(name: str) -> Any:
+    return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"{_PACKAGE}.{name}"))()
+
+
+def read_monitoring_config(path: str) -> Any:
+    """Read a monitoring config file."""
+    return _read(path, _new("MonitoringConfig"))
+
+
+def read_batching_parameters(path: str) -> Any:
+    """Read a batching parameters file."""
+    return _read(path, _new("BatchingParameters"))
+
+
+def no_batching_parameters() -> Any:
+    """Return batching parameters of which none is set."""
+    return _new("BatchingParameters")
+
+
+def _read(path: str, message: Any) -> Any:
+    try:
+        text = pathlib.Path(path).read_bytes()
+    except OSError as error:
+        raise errors.not_found(f"{path}; {error.strerror}") from error
+    try:
+        return text_format.Parse(text, message)
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        logs.log("util/proto_util.cc", str(error), severity=logs.Severity.ERROR)
+        raise errors.invalid_argument(f"Invalid protobuf file: '{path}'") from error
