@@ -44,6 +44,11 @@ NUMPY: Final[dict[DType, np.dtype[np.generic]]] = {
     DType.COMPLEX64: np.dtype(np.complex64),
     DType.INT64: np.dtype(np.int64),
     DType.BOOL: np.dtype(np.bool_),
+    DType.QINT8: np.dtype(np.int8),
+    DType.QUINT8: np.dtype(np.uint8),
+    DType.QINT32: np.dtype(np.int32),
+    DType.QINT16: np.dtype(np.int16),
+    DType.QUINT16: np.dtype(np.uint16),
     DType.BFLOAT16: np.dtype(np.uint16),  # the raw bits: numpy has no such type
     DType.UINT16: np.dtype(np.uint16),
     DType.COMPLEX128: np.dtype(np.complex128),

@@ -136,7 +136,7 @@ def _collect(value: Any, level: int, shape: Sequence[int], dtype: int, elements:
 def _element(value: Any, dtype: int) -> Any:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(value, dict) and dtype == _D.STRING:
-        return _from_base64(value)
+        return from_base64(value)
     if dtype in _EXACT_INTEGERS and is_number:
         return _number(value, _D(dtype))
     if dtype in _RANGES and isinstance(value, int) and is_number:
@@ -171,7 +171,8 @@ def _number(value: float, dtype: dtypes.DType) -> float:
     return float(value)
 
 
-def _from_base64(value: dict[str, Any]) -> bytes:
+def from_base64(value: dict[str, Any]) -> bytes:
+    """Return the bytes of ``{"b64": "…"}``."""
     if not is_base64(value):
         raise errors.invalid_argument(
             f"JSON Value: {jsondocs.quoted(value)} not formatted correctly for base64 data"

@@ -30,14 +30,27 @@ else:
     _install_bare_package(TENSORFLOW_FOLDER)
 
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2  # noqa: E402
-from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2  # type: ignore[import-untyped]  # noqa: E402
+from tensorflow_serving.apis import (  # type: ignore[import-untyped]  # noqa: E402
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    input_pb2,
+    predict_pb2,
+    regression_pb2,
+)
 from tensorflow_serving.config import model_server_config_pb2  # type: ignore[import-untyped]  # noqa: E402
 
 __all__ = [
     "TENSORFLOW_FOLDER",
+    "classification_pb2",
     "config_pb2",
     "get_model_metadata_pb2",
     "get_model_status_pb2",
+    "inference_pb2",
+    "input_pb2",
     "meta_graph_pb2",
     "model_server_config_pb2",
+    "predict_pb2",
+    "regression_pb2",
 ]

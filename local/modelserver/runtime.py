@@ -80,8 +80,18 @@ class Session:
             session=session, graph=graph, run_options=_run_options(settings.timeout_ms), meta_graph=serialized
         )
 
-    def run(self, feeds: Mapping[str, tensors.Tensor], fetches: Sequence[str]) -> list[tensors.Tensor]:
-        """Run the graph; names are those of tensors, like ``dense:0``."""
+    def run(
+        self,
+        feeds: Mapping[str, tensors.Tensor],
+        fetches: Sequence[str],
+        *,
+        timeout_ms: int | None = None,
+    ) -> list[tensors.Tensor]:
+        """Run the graph; names are those of tensors, like ``dense:0``.
+
+        Without a timeout the settings' own counts; 0 is for ever.
+        """
+        run_options = self._run_options if timeout_ms is None else _run_options(timeout_ms)
         feed_places = self._outputs(feeds)
         fetch_places = self._outputs(fetches)
         fed = (ctypes.c_void_p * len(feeds))()
@@ -92,7 +102,7 @@ class Session:
             with capi.Status() as status:
                 capi.call(
                     "TF_SessionRun",
-                    *(self._session, self._run_options),
+                    *(self._session, run_options),
                     *(feed_places, fed, len(fed)),
                     *(fetch_places, fetched, len(fetched)),
                     *(None, 0, None, status.pointer),
@@ -102,6 +112,8 @@ class Session:
         finally:
             for handle in (*fed, *fetched):
                 tensors.delete(handle)
+            if run_options is not None and run_options is not self._run_options:
+                capi.call("TF_DeleteBuffer", run_options)
 
     def _outputs(self, names: Mapping[str, Any] | Sequence[str]) -> ctypes.Array[capi.Output]:
         places = (capi.Output * len(names))()

@@ -1,7 +1,7 @@
 """One loaded version of a model: its session and its signatures."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 
 from local.modelserver import errors, protos, runtime, tensors
@@ -64,10 +64,20 @@ class SavedModel:
         """Run a signature on tensors by the names of its inputs."""
         feeds = {signature.inputs[name].tensor_name: tensor for name, tensor in inputs.items()}
         fetches = [info.tensor_name for info in signature.outputs.values()]
-        results = self._session.run(feeds, fetches)
+        results = self.run(feeds, fetches)
         if len(results) != len(fetches):
             raise errors.ServingError(errors.Code.UNKNOWN, "Predict internal error")
         return dict(zip(signature.outputs, results, strict=True))
+
+    def run(
+        self,
+        feeds: Mapping[str, tensors.Tensor],
+        fetches: Sequence[str],
+        *,
+        timeout_ms: int | None = None,
+    ) -> list[tensors.Tensor]:
+        """Run the graph on tensors by their names in it; without a timeout, the session's own counts."""
+        return self._session.run(feeds, fetches, timeout_ms=timeout_ms)
 
     def close(self) -> None:
         """Give the memory back."""
