@@ -2,10 +2,11 @@
 
 import dataclasses
 import re
+import time
 import urllib.parse
 from typing import Final
 
-from local.modelserver import errors, jsondocs, jsoninput, jsonoutput, manager, metadata
+from local.modelserver import errors, jsondocs, jsoninput, jsonoutput, manager, metadata, metrics
 
 _TARGET: Final = (
     r"/v1/models/([^/:]+)(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?:(classify|regress|predict)"
@@ -16,6 +17,9 @@ _STATUS: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _API: Final = re.compile(r"/v1/.*", re.IGNORECASE)
+_METHODS: Final = frozenset({"classify", "regress", "predict"})
+_METADATA: Final = "metadata"
+_ENTRYPOINT: Final = "REST"
 _INT64_MAX: Final = (1 << 63) - 1
 JSON: Final = "application/json"
 """The content type of every answer of the API, errors included."""
@@ -28,14 +32,6 @@ class Response:
     status: int = 200
     content_type: str = JSON
     body: bytes
-
-
-NOT_FOUND: Final = Response(
-    status=404,
-    content_type="text/html",
-    body=(b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"),
-)
-"""The answer to every path outside of the API, which the HTTP library of the original writes."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,8 +50,13 @@ class Call:
     method: str
 
 
-class VersionTooLargeError(Exception):
-    """A version beyond int64, which the original answers with an empty body."""
+class _Refusal(errors.ServingError):
+    """A request that is no call, and as far as it goes what it asks for."""
+
+    def __init__(self, message: str, *, model: str = "", has_body: bool = True) -> None:
+        super().__init__(errors.Code.INVALID_ARGUMENT, message)
+        self.model = model
+        self.has_body = has_body
 
 
 def is_api(path: str) -> bool:
@@ -68,17 +69,23 @@ def parse_call(verb: str, path: str) -> Call:
     pattern = {"POST": _PREDICTION, "GET": _STATUS}.get(verb)
     matched = pattern.fullmatch(path) if pattern else None
     if matched is None:
-        raise errors.invalid_argument(f"Malformed request: {verb} {path}")
+        raise _Refusal(f"Malformed request: {verb} {path}")
     name, version, label, method = matched.groups()
+    model = _unquote(name or "")
     if version is not None and int(version) > _INT64_MAX:
-        raise VersionTooLargeError
-    if name is None:
-        raise errors.invalid_argument("Missing model name in request.")
+        # The original returns here before it writes its message down.
+        raise _Refusal(f"Failed to convert version: {version} to numeric.", model=model, has_body=False)
+    if (
+        verb == "POST" and method not in _METHODS
+    ):  # the pattern lets it be written in capitals, its reader does not
+        raise _Refusal(f"Malformed request: {verb} {path}", model=model)
+    if not model:
+        raise _Refusal("Missing model name in request.")
     return Call(
-        model=_unquote(name),
+        model=model,
         version=None if version is None else int(version),
         label=None if label is None else _unquote(label),
-        method=(method or "").lower(),
+        method=method if verb == "POST" or method == _METADATA else "",
     )
 
 
@@ -87,17 +94,30 @@ def _unquote(text: str) -> str:
 
 
 class Api:
-    """Answers calls about a set of models."""
+    """Answers calls about a set of models, and counts them."""
 
-    def __init__(self, servables: manager.Servables) -> None:
+    def __init__(self, servables: manager.Servables, counted: metrics.Metrics) -> None:
         self._servables = servables
+        self._metrics = counted
 
-    def answer(self, call: Call, body: bytes) -> Response:
-        """Carry out one call."""
+    def answer(self, verb: str, path: str, body: bytes) -> Response:
+        """Carry out one request."""
+        began = time.monotonic()
+        model, api, code = "", "", errors.Code.OK
         try:
-            return Response(body=self._body(call, body))
+            call = parse_call(verb, path)
+            model, api = call.model, call.method if verb == "POST" else ""
+            response = Response(body=self._body(call, body))
+        except _Refusal as refusal:
+            model, code = refusal.model, refusal.code
+            response = error_response(refusal) if refusal.has_body else Response(status=400, body=b"")
         except errors.ServingError as error:
-            return error_response(error)
+            code = error.code
+            response = error_response(error)
+        self._metrics.request_done(
+            model=model, api=api, entrypoint=_ENTRYPOINT, code=code, seconds=time.monotonic() - began
+        )
+        return response
 
     def _body(self, call: Call, body: bytes) -> bytes:
         match call.method:
@@ -127,7 +147,9 @@ class Api:
                     f"Failed to get input map for signature: {signature_name or 'DEFAULT'}"
                 )
             layout, inputs = jsoninput.read_tensors(document, signature)
+            began = time.monotonic()
             outputs = model.predict(signature, inputs)
+            self._metrics.runtime_done(model=call.model, api="Predict", seconds=time.monotonic() - began)
         return (
             jsonoutput.row_body(outputs)
             if layout is jsoninput.Format.ROW

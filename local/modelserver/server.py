@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
-from local.modelserver import configs, errors, flags, logs, manager, rest, runtime, savedmodel, web
+from local.modelserver import configs, errors, flags, logs, manager, metrics, rest, runtime, savedmodel, web
 
 _WHERE: Final = "model_servers/server.cc"
 FAILURE: Final = 255
@@ -48,7 +48,7 @@ def _run(given: flags.Flags) -> None:
             "server_options.batching_parameters_file is set without setting server_options.enable_batching to true."
         )
     models = configs.read_models(given)
-    _check_labels(models, given)
+    counted = metrics.Metrics()
     servables = manager.Servables(models, _manager_settings(given))
     servables.start()
     logs.log(
@@ -56,20 +56,8 @@ def _run(given: flags.Flags) -> None:
         f"The gRPC API is not a part of this development server yet: port {given.port} stays closed",
         severity=logs.Severity.WARNING,
     )
-    _serve_rest(given, servables)
+    _serve_rest(given, servables, counted)
     threading.Event().wait()
-
-
-def _check_labels(models: Sequence[configs.Model], given: flags.Flags) -> None:
-    if given.allow_version_labels_for_unavailable_models:
-        return
-    for model in models:
-        for version in model.labels.values():
-            raise errors.ServingError(
-                errors.Code.FAILED_PRECONDITION,
-                f"Request to assign label to version {version} of model {model.name}, which is not currently available"
-                " for inference",
-            )
 
 
 def _manager_settings(given: flags.Flags) -> manager.Settings:
@@ -82,6 +70,7 @@ def _manager_settings(given: flags.Flags) -> manager.Settings:
         unload_threads=given.num_unload_threads,
         initial_load_threads=4 * flags.schedulable_cpus(),
         poll_seconds=given.file_system_poll_wait_seconds,
+        are_labels_free=given.allow_version_labels_for_unavailable_models,
     )
 
 
@@ -102,7 +91,7 @@ def _session_settings(given: flags.Flags) -> runtime.SessionSettings:
     )
 
 
-def _serve_rest(given: flags.Flags, servables: manager.Servables) -> None:
+def _serve_rest(given: flags.Flags, servables: manager.Servables, counted: metrics.Metrics) -> None:
     if given.rest_api_port == 0:
         return
     if given.rest_api_port == given.port:
@@ -113,6 +102,9 @@ def _serve_rest(given: flags.Flags, servables: manager.Servables) -> None:
             severity=logs.Severity.ERROR,
         )
         return
+    monitoring = (
+        web.read_monitoring(given.monitoring_config_file, counted) if given.monitoring_config_file else None
+    )
     address = f"localhost:{given.rest_api_port}"
     try:
         listener = web.bind(given.rest_api_port)
@@ -122,9 +114,10 @@ def _serve_rest(given: flags.Flags, servables: manager.Servables) -> None:
     logs.log(_WHERE, f"Exporting HTTP/REST API at:{address} ...")
     sys.stderr.write("[evhttp_server.cc : 245] NET_LOG: Entering the event loop ...\n")
     app = web.App(
-        rest.Api(servables),
+        rest.Api(servables, counted),
         thread_count=given.rest_api_num_threads,
         has_cors=given.rest_api_enable_cors_support,
+        monitoring=monitoring,
     )
     web.serve(app, listener)
 

@@ -1,6 +1,7 @@
-"""The HTTP server: uvicorn in front, a pool of threads behind."""
+"""The HTTP server: uvicorn in front, a pool of threads behind; the page of the metrics."""
 
 import asyncio
+import dataclasses
 import socket
 import threading
 import zlib
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from local.modelserver import errors, rest
+from local.modelserver import jsonoutput, metrics, rest, textprotos
 
 _Message = MutableMapping[str, Any]
 _NEVER_SECONDS: Final = 365 * 24 * 3600
@@ -18,17 +19,47 @@ _NEVER_SECONDS: Final = 365 * 24 * 3600
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
 
-class App:
-    """The ASGI application.
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Monitoring:
+    """Where the metrics are read.
 
-    Predictions run in the pool; status and metadata are answered at once, so that probes do not wait behind them.
+    Attributes
+    ----------
+    path
+        The path of the page; nothing may follow it.
     """
 
-    def __init__(self, api: rest.Api, *, thread_count: int, has_cors: bool) -> None:
+    path: str
+    metrics: metrics.Metrics
+
+    def page(self, path: str) -> rest.Response:
+        """Answer a request whose path, up to its query string, is that of the page."""
+        if path == self.path:
+            return rest.Response(content_type=_TEXT, body=jsonoutput.encode(self.metrics.page()))
+        message = f"Unexpected path: {path}. Should be {self.path}"
+        return rest.Response(status=400, content_type=_TEXT, body=jsonoutput.encode(message))
+
+
+def read_monitoring(path: str, counted: metrics.Metrics) -> Monitoring | None:
+    """Return what a monitoring config file asks for."""
+    config = textprotos.read_monitoring_config(path).prometheus_config
+    return Monitoring(path=config.path or METRICS_PATH, metrics=counted) if config.enable else None
+
+
+class App:
+    """The ASGI application: reads requests, hands them to the pool in their order, sends what comes back.
+
+    As in the original, only what no route knows is answered beside the pool: status and metadata wait their turn too.
+    """
+
+    def __init__(
+        self, api: rest.Api, *, thread_count: int, has_cors: bool, monitoring: Monitoring | None = None
+    ) -> None:
         self._api = api
+        self._monitoring = monitoring
         # The original's event loop lives on a thread of the pool. With a pool of one nothing is ever answered.
         self._pool = futures.ThreadPoolExecutor(thread_count - 1, "rest") if thread_count > 1 else None
-        self._extra_headers = _CORS_HEADERS if has_cors else []
+        self._has_cors = has_cors
 
     async def __call__(
         self,
@@ -38,53 +69,74 @@ class App:
     ) -> None:
         """Answer one request."""
         body = await _read_body(receive)
+        raw: bytes = scope["raw_path"]
+        path = raw.decode("utf-8", "surrogateescape")
+        full = path
+        if scope["query_string"]:
+            full = f"{path}?{scope['query_string'].decode('utf-8', 'surrogateescape')}"
+        headers: list[tuple[bytes, bytes]] = []
+        if scope["method"] not in _VERBS:
+            response = _NOT_IMPLEMENTED
+        elif self._monitoring is not None and path == self._monitoring.path:
+            response = await self._run(receive, self._monitoring.page, full)
+        elif not rest.is_api(full):
+            response = _NOT_FOUND
+        else:
+            response = await self._run(receive, self._answer, scope, full, body)
+            headers = _CORS_HEADERS if self._has_cors else []
+        await _send(send, response, headers)
+
+    async def _run(
+        self, receive: Callable[[], Awaitable[_Message]], work: Callable[..., rest.Response], *arguments: Any
+    ) -> rest.Response:
         if self._pool is None:
             while (await receive())["type"] != "http.disconnect":
                 pass
-            return
-        response = await self._respond(scope, body)
-        headers = [
-            (b"content-type", response.content_type.encode()),
-            (b"content-length", str(len(response.body)).encode()),
-            *self._extra_headers,
-        ]
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": response.body})
+            return _NOT_FOUND
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
-    async def _respond(self, scope: _Message, body: bytes) -> rest.Response:
-        raw: bytes = scope["raw_path"]
-        if scope["query_string"]:
-            raw = raw + b"?" + scope["query_string"]
-        path = raw.decode("utf-8", "surrogateescape")
-        if not rest.is_api(path):
-            return rest.NOT_FOUND
-        try:
-            call = rest.parse_call(scope["method"], path)
-        except errors.ServingError as error:
-            return rest.error_response(error)
-        except rest.VersionTooLargeError:
-            return rest.Response(status=400, body=b"")
-        if scope["method"] == "GET":
-            return self._api.answer(call, b"")
-        is_gzip = any(
-            name == b"content-encoding" and b"gzip" in value.lower() for name, value in scope["headers"]
-        )
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, call, body, is_gzip)
-
-    def _answer(self, call: rest.Call, body: bytes, is_gzip: bool) -> rest.Response:  # noqa: FBT001
-        if is_gzip:
+    def _answer(self, scope: _Message, path: str, body: bytes) -> rest.Response:
+        if self._has_cors and scope["method"] == "OPTIONS":
+            return rest.Response(body=b"")
+        if body and any(name == b"content-encoding" and b"gzip" in value for name, value in scope["headers"]):
             try:
                 body = zlib.decompress(body, _GZIP_WINDOW)
             except zlib.error:
-                return rest.error_response(errors.invalid_argument("Failed to uncompress the request body"))
-        return self._api.answer(call, body)
+                body = b""  # the original goes on with what it has, which is nothing
+        return self._api.answer(scope["method"], path, body)
 
 
+def _page(status: int, reason: str) -> rest.Response:
+    """Return what the HTTP library of the original answers by itself."""
+    text = (
+        f"<HTML><HEAD>\n<TITLE>{status} {reason}</TITLE>\n</HEAD><BODY>\n<H1>{reason}</H1>\n</BODY></HTML>\n"
+    )
+    return rest.Response(status=status, content_type="text/html", body=text.encode())
+
+
+METRICS_PATH: Final = "/monitoring/prometheus/metrics"
+"""Where the metrics are read if the config file names no path."""
+_TEXT: Final = "text/plain"
+_NOT_FOUND: Final = _page(404, "Not Found")
+_NOT_IMPLEMENTED: Final = _page(501, "Not Implemented")
+_VERBS: Final = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _CORS_HEADERS: Final = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, GET"),
     (b"access-control-allow-headers", b"Content-Type"),
 ]
+
+
+async def _send(
+    send: Callable[[_Message], Awaitable[None]], response: rest.Response, more: list[tuple[bytes, bytes]]
+) -> None:
+    headers = [
+        (b"content-type", response.content_type.encode()),
+        (b"content-length", str(len(response.body)).encode()),
+        *more,
+    ]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
 
 
 async def _read_body(receive: Callable[[], Awaitable[_Message]]) -> bytes:
