@@ -12,7 +12,9 @@ The modules, from the bottom up::
     capi tensors runtime      the C API through ctypes; sessions
     savedmodel                one loaded model version and its signatures
     flags configs             the command line; text-proto files
-    sources manager           which versions should be loaded; which are, and in what state
+    states versions           what is known of every version; one version's load, leases and unload
+    sources labels            which versions should be loaded; names for versions
+    manager configpolls       what makes them so; the config file, read again
     jsondocs jsonarrays       JSON as RapidJSON reads and quotes it; arrays from it
     jsoninput jsonoutput      the REST encoding of predict requests and their answers
     metadata rest web         answers to requests; the HTTP server

@@ -1,57 +1,21 @@
-"""The versions that are loaded, their states, and the threads that load and unload them."""
+"""Which versions are loaded, and the threads that make it so."""
 
 import contextlib
 import dataclasses
-import enum
+import os
+import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent import futures
 from typing import Final
 
-from local.modelserver import configs, errors, logs, savedmodel, sources
+from local.modelserver import configs, errors, labels, logs, savedmodel, sources, states, versions
 
-_WHERE: Final = "core/loader_harness.cc"
-
-
-class State(enum.IntEnum):
-    """Where a version stands; the numbers are those of ``ModelVersionStatus.State``."""
-
-    START = 10
-    LOADING = 20
-    AVAILABLE = 30
-    UNLOADING = 40
-    END = 50
-
-
-@dataclasses.dataclass(kw_only=True, slots=True)
-class Version:
-    """One version of one model.
-
-    Attributes
-    ----------
-    state, error
-        What the status route tells.
-    model
-        What answers requests, while the version is available.
-    leases
-        How many requests use the model now.
-    is_aspired
-        Whether the sources still want it.
-    """
-
-    name: str
-    number: int
-    path: str
-    state: State = State.START
-    error: errors.ServingError | None = None
-    model: savedmodel.SavedModel | None = None
-    leases: int = 0
-    is_aspired: bool = True
-
-    @property
-    def label(self) -> str:
-        """The version as log lines and messages name it."""
-        return f"{{name: {self.name} version: {self.number}}}"
+_CORE: Final = "model_servers/server_core.cc"
+_ASPIRED: Final = "core/aspired_versions_manager.cc"
+_TICK_SECONDS: Final = 0.1
+"""How often one action is taken."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,9 +29,15 @@ class Settings:
     max_retries, retry_interval_seconds
         How often a failed load is tried again, and after what time.
     load_threads, unload_threads
-        How many versions are loaded or unloaded at once; 0 is one after the other.
+        How many versions are loaded or unloaded at once; 0 does it in the manager's own thread.
+    initial_load_threads
+        How many are loaded at once until every model of the first configuration is available.
     poll_seconds
         How long between two looks at the base paths; 0 looks once, below 0 never.
+    are_labels_free
+        Whether a new label may name a version that is not available.
+    platforms
+        What models may ask to be run by.
     """
 
     load: Callable[[str], savedmodel.SavedModel]
@@ -77,198 +47,245 @@ class Settings:
     unload_threads: int
     initial_load_threads: int
     poll_seconds: int
+    are_labels_free: bool = False
+    platforms: Collection[str] = (configs.PLATFORM,)
 
 
-def _pool(threads: int, name: str) -> futures.ThreadPoolExecutor:
-    return futures.ThreadPoolExecutor(max(threads, 1), name)
+class _Executor:
+    """A pool of threads, or the calling thread itself."""
+
+    def __init__(self, threads: int, name: str) -> None:
+        self._pool = futures.ThreadPoolExecutor(threads, name) if threads > 0 else None
+
+    def run(self, work: Callable[[], None]) -> None:
+        if self._pool is None:
+            work()
+        else:
+            self._pool.submit(work)
+
+    def join(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
 
 
 class Servables:
     """All models of the server."""
 
-    def __init__(self, models: tuple[configs.Model, ...], settings: Settings) -> None:
-        self._models = models
+    def __init__(self, models: Sequence[configs.Model], settings: Settings) -> None:
+        self._initial = tuple(models)
         self._settings = settings
-        self._changed = threading.Condition()
-        self._versions: dict[str, dict[int, Version]] = {model.name: {} for model in models}
-        self._loaders = _pool(settings.initial_load_threads, "load")
-        self._unloaders = _pool(settings.unload_threads, "unload")
+        self._retries = versions.Retries(
+            count=max(settings.max_retries, 0), interval_seconds=max(settings.retry_interval_seconds, 0)
+        )
+        self._labels = labels.Labels(are_unavailable_allowed=settings.are_labels_free)
+        self._source = sources.Source(self._aspire, settings.poll_seconds)
+        self._monitor = states.Monitor()
+        self._monitors = [self._monitor]
+        self._config_lock = threading.Lock()
+        self._config: tuple[configs.Model, ...] = ()
+        self._served: tuple[configs.Model, ...] | None = None
+        self._pending: dict[str, Mapping[int, str]] = {}
+        self._pending_lock = threading.Lock()
+        self._managed: dict[str, dict[int, versions.Version]] = {}
+        self._serving: dict[str, dict[int, versions.Version]] = {}
+        self._serving_lock = threading.Lock()
+        self._loaders = _Executor(settings.load_threads, "load")
+        self._loaders_lock = threading.Lock()
+        self._unloaders = _Executor(settings.unload_threads, "unload")
 
     def start(self) -> None:
-        """Load what the configuration asks for.
+        """Load what the first configuration asks for.
 
         Returns when every model has an available version, which may be never.
 
         Raises
         ------
         ServingError
-            A model's first version failed to load.
+            The configuration is wrong, or a model's first version failed to load.
         """
-        logs.log("model_servers/server_core.cc", "Adding/updating models.")
-        for model in self._models:
-            logs.log("model_servers/server_core.cc", f" (Re-)adding model: {model.name}")
-        threading.Thread(target=self._poll, name="poll", daemon=True).start()
-        with self._changed:
-            self._changed.wait_for(self._is_settled)
-            failed = [self._first_failure(model.name) for model in self._models]
-        unavailable = [version for version in failed if version is not None]
-        if unavailable:
-            listed = "".join(
-                f"{version.label} due to error: {version.error.status_text if version.error else ''}}}, "
-                for version in unavailable
-            )
-            raise errors.ServingError(
-                errors.Code.UNKNOWN, f"{len(unavailable)} servable(s) did not become available: {{{listed}}}"
-            )
-        with self._changed:
-            initial, self._loaders = self._loaders, _pool(self._settings.load_threads, "load")
-        initial.shutdown(wait=False)
+        threading.Thread(target=self._manage, name="manager", daemon=True).start()
+        if self._initial:
+            self.reload(self._initial)
 
-    def _is_settled(self) -> bool:
-        return all(
-            any(
-                version.state in {State.AVAILABLE, State.END}
-                for version in self._versions[model.name].values()
-            )
-            for model in self._models
-        )
+    def reload(self, models: Sequence[configs.Model]) -> None:
+        """Serve other models, or the same in another way.
 
-    def _first_failure(self, name: str) -> Version | None:
-        versions = self._versions[name].values()
-        if any(version.state is State.AVAILABLE for version in versions):
-            return None
-        return next((version for version in versions if version.state is State.END), None)
+        Returns when every *model* that is new has an available version, which may be never; new versions of models
+        that were served before are not waited for.
 
-    def _poll(self) -> None:
-        if self._settings.poll_seconds < 0:
-            return
-        while True:
-            for model in self._models:
-                try:
-                    wanted = sources.find_versions(model)
-                except errors.ServingError as error:
-                    sources.log_unreadable(error)
-                    continue
-                self._aspire(model.name, wanted)
-            if self._settings.poll_seconds == 0:
-                return
-            threading.Event().wait(self._settings.poll_seconds)
+        Raises
+        ------
+        ServingError
+            The configuration is wrong, or the first version of a new model failed to load.
+        """
+        with self._config_lock:
+            configs.check(models)
+            if self._config:
+                configs.check_unchanged_platforms(self._config, models)
+            # Kept although what follows may refuse it: a later configuration is compared with it all the same.
+            self._config = tuple(models)
+            self._labels.update(models, self._monitor)
+            logs.log(_CORE, "Adding/updating models.")
+            for model in models:
+                logs.log(_CORE, f" (Re-)adding model: {model.name}")
+            configs.check_platforms(models, self._settings.platforms)
+            if self._served is None:
+                self._load_first(models)
+            else:
+                self._load_others(self._served, models)
+            logs.log(_CORE, "Finished adding/updating models")
+            if any(model.is_logged for model in models):
+                raise errors.invalid_argument("No request-logger-creator provided.")
+
+    def _load_first(self, models: Sequence[configs.Model]) -> None:
+        self._replace_loaders(self._settings.initial_load_threads)
+        self._source.start(tuple(models))
+        try:
+            self._monitor.wait_until_available({model.name for model in models}, "servable(s)")
+        finally:
+            self._replace_loaders(self._settings.load_threads)
+        self._served = tuple(models)
+
+    def _replace_loaders(self, threads: int) -> None:
+        with self._loaders_lock:
+            self._loaders.join()  # So a server opens its ports only after all loads that have begun by then.
+            self._loaders = _Executor(threads, "load")
+
+    def _load_others(self, old: Sequence[configs.Model], models: Sequence[configs.Model]) -> None:
+        # What an earlier life of a model came to says nothing about the one that begins.
+        fresh = states.Monitor()
+        self._monitors = [*self._monitors, fresh]
+        try:
+            self._served = tuple(models)
+            self._source.update(tuple(models))
+            new = {model.name for model in models} - {model.name for model in old}
+            fresh.wait_until_available(new, "model(s)")
+        finally:
+            self._monitors = [self._monitor]
+
+    def _publish(self, status: states.Status) -> None:
+        for monitor in self._monitors:
+            monitor.publish(status)
 
     def _aspire(self, name: str, wanted: Mapping[int, str]) -> None:
-        with self._changed:
-            versions = self._versions[name]
-            for number, path in wanted.items():
-                known = versions.get(number)
-                # A version that left and came back is loaded anew; a failed one that stayed is not.
-                if known is None or (known.state is State.END and not known.is_aspired):
-                    versions[number] = Version(name=name, number=number, path=path)
-            for version in versions.values():
-                version.is_aspired = version.number in wanted
-            self._advance(name)
+        with self._pending_lock:
+            self._pending[name] = wanted
 
-    def _advance(self, name: str) -> None:
-        """Start what may be started: the new before the old goes, so that a model stays available."""
-        versions = self._versions[name].values()
-        aspired = [version for version in versions if version.is_aspired]
-        if not aspired or any(version.state is State.AVAILABLE for version in aspired):
-            for version in versions:
-                if not version.is_aspired and version.state is State.AVAILABLE:
-                    self._set_state(version, State.UNLOADING)
-                    self._unloaders.submit(self._unload, version)
-        for version in sorted(aspired, key=lambda version: -version.number):
-            if version.state is State.START:
-                self._set_state(version, State.LOADING)
-                self._loaders.submit(self._load, version)
-
-    def _set_state(self, version: Version, state: State, error: errors.ServingError | None = None) -> None:
-        version.state, version.error = state, error
-        self._changed.notify_all()
-
-    def _load(self, version: Version) -> None:
-        logs.log(_WHERE, f"Approving load for servable version {version.label}")
-        logs.log(_WHERE, f"Loading servable version {version.label}")
-        retries_left = self._settings.max_retries
+    def _manage(self) -> None:
         while True:
-            try:
-                model = self._settings.load(version.path)
-                break
-            except errors.ServingError as error:
-                failure = error
+            begin = time.monotonic()
+            self._flush()
+            self._take_pending()
+            self._act()
+            time.sleep(max(begin + _TICK_SECONDS - time.monotonic(), 0))
+
+    def _flush(self) -> None:
+        for managed in self._managed.values():
+            for number, version in list(managed.items()):
+                if version.phase in versions.FINISHED and not version.is_aspired:
+                    del managed[number]
+
+    def _take_pending(self) -> None:
+        with self._pending_lock:
+            for name in sorted(self._pending):
+                managed = self._managed.setdefault(name, {})
+                wanted = self._pending[name]
+                # A version that left and came back is begun anew, and only after its first life is over.
+                if any(not version.is_aspired and version.number in wanted for version in managed.values()):
+                    continue
+                del self._pending[name]
+                for version in managed.values():
+                    version.is_aspired = version.number in wanted
+                for number in wanted.keys() - managed.keys():
+                    version = managed[number] = versions.Version(name, number, wanted[number])
+                    self._publish(version.status(states.State.START))
+
+    def _act(self) -> None:
+        actions = [versions.next_action(self._managed[name].values()) for name in sorted(self._managed)]
+        chosen = [version for version in actions if version is not None]
+        unloads = [version for version in chosen if version.phase is versions.Phase.READY]
+        if unloads:
+            self._begin(unloads[0], versions.Phase.UNLOADING)
+        elif chosen:
+            self._begin(chosen[0], versions.Phase.LOADING)
+
+    def _begin(self, version: versions.Version, phase: versions.Phase) -> None:
+        version.phase = phase
+        if phase is versions.Phase.UNLOADING:
+            self._unloaders.run(lambda: self._unload(version))
+            return
+        with self._loaders_lock:
+            loaders = self._loaders
+            loaders.run(lambda: self._load(version))
+
+    def _load(self, version: versions.Version) -> None:
+        logs.log("core/basic_manager.cc", f"Successfully reserved resources to load servable {version.label}")
+        self._publish(version.status(states.State.LOADING))
+        try:
+            version.load(self._settings.load, self._retries)
+        except errors.ServingError as error:
+            # The original tells nobody about a load that was cancelled: such a version stays LOADING.
+            if version.phase is versions.Phase.ERROR:
+                self._publish(version.status(states.State.END, error))
             logs.log(
-                "util/retrier.cc",
-                f"Loading servable: {version.label} failed: {failure.status_text}",
+                _ASPIRED,
+                f"Servable {version.label} cannot be loaded: {error.status_text}",
                 severity=logs.Severity.ERROR,
             )
-            with self._changed:
-                if retries_left <= 0 or not version.is_aspired:
-                    self._set_state(version, State.END, failure)
-                    self._advance(version.name)
-                    return
-                retries_left -= 1
-                self._changed.wait_for(lambda: not version.is_aspired, self._settings.retry_interval_seconds)
-            retry = self._settings.max_retries - retries_left
-            logs.log("util/retrier.cc", f"Retrying of Loading servable: {version.label} retry: {retry}")
-        logs.log(_WHERE, f"Successfully loaded servable version {version.label}")
-        with self._changed:
-            version.model = model
-            self._set_state(version, State.AVAILABLE)
-            self._advance(version.name)
+            return
+        except MemoryError:
+            _abort()
+        with self._serving_lock:
+            self._serving.setdefault(version.name, {})[version.number] = version
+        self._publish(version.status(states.State.AVAILABLE))
 
-    def _unload(self, version: Version) -> None:
-        logs.log(_WHERE, f"Quiescing servable version {version.label}")
-        with self._changed:
-            model, version.model = version.model, None
-            self._changed.wait_for(lambda: version.leases == 0)
-        if model is not None:
-            model.close()
-        logs.log(_WHERE, f"Done unloading servable version {version.label}")
-        with self._changed:
-            self._set_state(version, State.END)
+    def _unload(self, version: versions.Version) -> None:
+        self._publish(version.status(states.State.UNLOADING))
+        with self._serving_lock:
+            del self._serving[version.name][version.number]
+        version.unload()
+        self._publish(version.status(states.State.END))
 
     @contextlib.contextmanager
     def lease(
         self, name: str, number: int | None, label: str | None = None
-    ) -> Iterator[tuple[Version, savedmodel.SavedModel]]:
+    ) -> Iterator[tuple[versions.Version, savedmodel.SavedModel]]:
         """Hold a version in memory for one request; without a number, the highest that is available."""
         if label is not None:
-            number = self._labelled(name, label)
-        with self._changed:
-            version = self._find_available(name, number)
-            if version is None or version.model is None:
-                wanted = f"Latest({name})" if number is None else f"Specific({name}, {number})"
-                raise errors.not_found(f"Servable not found for request: {wanted}")
-            model = version.model
-            version.leases += 1
+            number = self._labels.version(name, label)
+        version, model = self._acquire(name, number)
         try:
             yield version, model
         finally:
-            with self._changed:
-                version.leases -= 1
-                if version.state is State.UNLOADING:
-                    self._changed.notify_all()
+            version.release()
 
-    def _find_available(self, name: str, number: int | None) -> Version | None:
-        versions = self._versions.get(name, {})
-        if number is not None:
-            version = versions.get(number)
-            return version if version is not None and version.state is State.AVAILABLE else None
-        available = [version for version in versions.values() if version.state is State.AVAILABLE]
-        return max(available, key=lambda version: version.number, default=None)
+    def _acquire(self, name: str, number: int | None) -> tuple[versions.Version, savedmodel.SavedModel]:
+        with self._serving_lock:
+            serving = self._serving.get(name, {})
+            found = max(serving, default=None) if number is None else number
+            version = None if found is None else serving.get(found)
+            model = None if version is None else version.acquire()
+        if version is None or model is None:
+            wanted = f"Latest({name})" if number is None else f"Specific({name}, {number})"
+            raise errors.not_found(f"Servable not found for request: {wanted}")
+        return version, model
 
-    def _labelled(self, name: str, label: str) -> int:
-        for model in self._models:
-            if model.name == name and label in model.labels:
-                return model.labels[label]
-        raise errors.invalid_argument(f"Unrecognized servable version label: {label}")
-
-    def statuses(self, name: str, number: int | None) -> list[Version]:
+    def statuses(self, name: str, number: int | None) -> list[states.Status]:
         """Return what is known of a model's versions, the highest first, or of one of them."""
-        with self._changed:
-            versions = self._versions.get(name, {})
-            found = [version for version in versions.values() if number is None or version.number == number]
-            snapshot = [dataclasses.replace(version) for version in found]
-        if not snapshot:
+        found = [
+            status for status in self._monitor.statuses(name) if number is None or status.number == number
+        ]
+        if not found:
             if number is None:
                 raise errors.not_found(f"Could not find any versions of model {name}")
             raise errors.not_found(f"Could not find version {number} of model {name}")
-        return sorted(snapshot, key=lambda version: -version.number)
+        return found
+
+
+def _abort() -> None:
+    """End as the C++ side does when memory that cannot be refused is refused."""
+    sys.stderr.write(
+        "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\n"
+    )
+    sys.stderr.flush()
+    os.abort()

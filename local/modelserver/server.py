@@ -7,7 +7,19 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
-from local.modelserver import configs, errors, flags, logs, manager, metrics, rest, runtime, savedmodel, web
+from local.modelserver import (
+    configpolls,
+    configs,
+    errors,
+    flags,
+    logs,
+    manager,
+    metrics,
+    rest,
+    runtime,
+    savedmodel,
+    web,
+)
 
 _WHERE: Final = "model_servers/server.cc"
 FAILURE: Final = 255
@@ -51,6 +63,7 @@ def _run(given: flags.Flags) -> None:
     counted = metrics.Metrics()
     servables = manager.Servables(models, _manager_settings(given))
     servables.start()
+    configpolls.start(servables, given.model_config_file, given.model_config_file_poll_wait_seconds)
     logs.log(
         _WHERE,
         f"The gRPC API is not a part of this development server yet: port {given.port} stays closed",

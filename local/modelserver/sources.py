@@ -2,6 +2,9 @@
 
 import pathlib
 import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from local.modelserver import configs, errors, logs
@@ -26,12 +29,7 @@ def find_versions(model: configs.Model) -> dict[int, str]:
             f"Could not find base path {model.base_path} for servable {model.name} with error"
             f" NOT_FOUND: {model.base_path} not found"
         ) from error
-    present = {}
-    for child in children:
-        version = _version(child)
-        if version is not None:
-            present[version] = f"{model.base_path.rstrip('/')}/{child}"
-    wanted = _wanted(model, present)
+    wanted = _wanted(model, _present(model, children))
     if not wanted:
         logs.log(
             _WHERE,
@@ -42,13 +40,75 @@ def find_versions(model: configs.Model) -> dict[int, str]:
     return wanted
 
 
-def log_unreadable(error: errors.ServingError) -> None:
-    """Say that a base path cannot be read; it is read again at the next poll."""
-    logs.log(
-        _WHERE,
-        f"FileSystemStoragePathSource encountered a filesystem access error: {error.message}",
-        severity=logs.Severity.ERROR,
-    )
+class Source:
+    """Looks at the base paths from time to time and says which versions are wanted.
+
+    Nothing is said about any model while one of the base paths cannot be read: the original gives up a look at the
+    first error.
+    """
+
+    def __init__(self, aspire: Callable[[str, Mapping[int, str]], None], poll_seconds: int) -> None:
+        self._aspire = aspire
+        self._poll_seconds = poll_seconds
+        self._lock = threading.Lock()
+        self._models: Sequence[configs.Model] = ()
+
+    def start(self, models: Sequence[configs.Model]) -> None:
+        """Begin to look: once if the interval is 0, never if it is below 0."""
+        self._models = models
+        if self._poll_seconds >= 0:
+            threading.Thread(target=self._run, name="poll", daemon=True).start()
+
+    def update(self, models: Sequence[configs.Model]) -> None:
+        """Change what is looked at; versions of models that are gone are unwanted at once."""
+        with self._lock:
+            staying = {model.name for model in models}
+            for name in sorted({model.name for model in self._models} - staying):
+                self._aspire(name, {})
+            self._models = models
+
+    def _run(self) -> None:
+        while True:
+            begin = time.monotonic()
+            with self._lock:
+                self._poll()
+            if self._poll_seconds == 0:
+                return
+            time.sleep(max(begin + self._poll_seconds - time.monotonic(), 0))
+
+    def _poll(self) -> None:
+        try:
+            found = {model.name: find_versions(model) for model in self._models}
+        except errors.ServingError as error:
+            logs.log(
+                _WHERE,
+                f"FileSystemStoragePathSource encountered a filesystem access error: {error.message}",
+                severity=logs.Severity.ERROR,
+            )
+            return
+        for name in sorted(found):
+            self._aspire(name, found[name])
+
+
+def _present(model: configs.Model, children: Sequence[str]) -> dict[int, str]:
+    present: dict[int, str] = {}
+    names: dict[int, str] = {}
+    for child in children:
+        version = _version(child)
+        if version is None:
+            continue
+        if version in names:
+            logs.log(
+                _WHERE,
+                f"Duplicate version directories detected. Version {version} will be loaded from {child},"
+                f" {names[version]} will be ignored.",
+                severity=logs.Severity.WARNING,
+            )
+            if isinstance(model.policy, configs.All):
+                continue  # Both are announced, and the first of them is taken; the warning is wrong in the original.
+        names[version] = child
+        present[version] = f"{model.base_path.rstrip('/')}/{child}"
+    return present
 
 
 def _version(name: str) -> int | None:

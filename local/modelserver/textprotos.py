@@ -70,12 +70,12 @@ def _new(name: str) -> Any:
 
 def read_monitoring_config(path: str) -> Any:
     """Read a monitoring config file."""
-    return _read(path, _new("MonitoringConfig"))
+    return read(path, _new("MonitoringConfig"))
 
 
 def read_batching_parameters(path: str) -> Any:
     """Read a batching parameters file."""
-    return _read(path, _new("BatchingParameters"))
+    return read(path, _new("BatchingParameters"))
 
 
 def no_batching_parameters() -> Any:
@@ -83,7 +83,8 @@ def no_batching_parameters() -> Any:
     return _new("BatchingParameters")
 
 
-def _read(path: str, message: Any) -> Any:
+def read(path: str, message: Any) -> Any:
+    """Fill a message from a file and return it."""
     try:
         text = pathlib.Path(path).read_bytes()
     except OSError as error:

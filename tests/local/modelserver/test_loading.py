@@ -113,7 +113,7 @@ def test_a_first_version_that_does_not_load_ends_the_process(
         assert server.wait_for_exit() == 255
         want = (
             r"Failed to start server\. Error: UNKNOWN: 1 servable\(s\) did not become available:"
-            rf" \{{\{{name: m version: 1\}} due to error: {words}\}}, \}}\n"
+            rf" \{{\{{\{{name: m version: 1\}} due to error: {words}\}}, \}}\n"
         )
         assert re.fullmatch(want, server.output), server.output
 
