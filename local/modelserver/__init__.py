@@ -13,6 +13,9 @@ The modules, from the bottom up::
     savedmodel                one loaded model version and its signatures
     flags configs             the command line; text-proto files
     states versions           what is known of every version; one version's load, leases and unload
+    batchparameters           how requests are batched, as files say it
+    batchtensors batchqueues  the tensors of several requests as one's; who waits for which batch
+    batching                  sessions that wait for more requests before they run
     sources labels            which versions should be loaded; names for versions
     manager configpolls       what makes them so; the config file, read again
     jsondocs jsonarrays       JSON as RapidJSON reads and quotes it; arrays from it

@@ -1,8 +1,8 @@
 """One loaded version of a model: its session and its signatures."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, Self
 
 from local.modelserver import errors, protos, runtime, tensors
 
@@ -35,10 +35,24 @@ class Signature:
     outputs: Mapping[str, TensorInfo]
 
 
+class Session(Protocol):
+    """What runs a graph: the runtime's session, or one around it."""
+
+    def run(
+        self, feeds: Mapping[str, tensors.Tensor], fetches: Sequence[str], *, timeout_ms: int | None = None
+    ) -> list[tensors.Tensor]:
+        """Run the graph on tensors by their names in it; without a timeout, the session's own counts."""
+        ...
+
+    def close(self) -> None:
+        """Give the memory back."""
+        ...
+
+
 class SavedModel:
     """A SavedModel that the runtime holds in memory."""
 
-    def __init__(self, session: runtime.Session, signature_defs: Any) -> None:
+    def __init__(self, session: Session, signature_defs: Any) -> None:
         self._session = session
         self.signature_defs = signature_defs
         self._signatures = {name: _signature(name, proto) for name, proto in signature_defs.items()}
@@ -53,6 +67,10 @@ class SavedModel:
         for name, proto in meta_graph.signature_def.items():
             kept.signature_def[name].CopyFrom(proto)
         return cls(session, kept.signature_def)
+
+    def wrap_session(self, wrap: Callable[[Session], Session]) -> None:
+        """Put another session around the one that there is."""
+        self._session = wrap(self._session)
 
     def signature(self, name: str) -> Signature | None:
         """Return a signature by name; the empty name is the default one's."""

@@ -3,15 +3,16 @@
 import os
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from typing import Final
 
 from local.modelserver import (
+    batching,
     configpolls,
     configs,
     errors,
     flags,
+    grpcserver,
     logs,
     manager,
     metrics,
@@ -55,28 +56,28 @@ def _say(text: str) -> None:
 def _run(given: flags.Flags) -> None:
     if given.port == 0 and not given.grpc_socket_path:
         raise errors.invalid_argument("server_options.grpc_port is not set.")
-    if given.batching_parameters_file and not given.enable_batching:
-        raise errors.invalid_argument(
-            "server_options.batching_parameters_file is set without setting server_options.enable_batching to true."
-        )
-    models = configs.read_models(given)
     counted = metrics.Metrics()
-    servables = manager.Servables(models, _manager_settings(given))
+    batcher = batching.Batcher.from_flags(given, counted)
+    models = configs.read_models(given)
+    servables = manager.Servables(models, _manager_settings(given, batcher))
     servables.start()
     configpolls.start(servables, given.model_config_file, given.model_config_file_poll_wait_seconds)
-    logs.log(
-        _WHERE,
-        f"The gRPC API is not a part of this development server yet: port {given.port} stays closed",
-        severity=logs.Severity.WARNING,
-    )
+    grpc_server = grpcserver.serve(given, servables, counted)
     _serve_rest(given, servables, counted)
-    threading.Event().wait()
+    grpc_server.wait_for_termination()
 
 
-def _manager_settings(given: flags.Flags) -> manager.Settings:
+def _manager_settings(given: flags.Flags, batcher: batching.Batcher | None) -> manager.Settings:
     session = _session_settings(given)
+
+    def load(path: str) -> savedmodel.SavedModel:
+        model = savedmodel.SavedModel.load(path, session)
+        if batcher is not None:
+            batcher.wrap(model, path)
+        return model
+
     return manager.Settings(
-        load=lambda path: savedmodel.SavedModel.load(path, session),
+        load=load,
         max_retries=given.max_num_load_retries,
         retry_interval_seconds=max(given.load_retry_interval_micros, 0) / 1e6,
         load_threads=given.num_load_threads,
