@@ -20,7 +20,10 @@ The modules, from the bottom up::
     manager configpolls       what makes them so; the config file, read again
     jsondocs jsonarrays       JSON as RapidJSON reads and quotes it; arrays from it
     jsoninput jsonoutput      the REST encoding of predict requests and their answers
-    metadata rest web         answers to requests; the HTTP server
+    tensorprotos examples     tensors and examples out of the API's own messages
+    classifying inference     what a signature offers to classify and regress calls; every call of the API
+    metadata rest restinference web   answers to REST requests; the HTTP server
+    grpcservices grpcserver   answers to gRPC calls; the gRPC server
     server                    the process
 
 It is a development part: nothing of the operator is used here, and the operator does not know that it exists.

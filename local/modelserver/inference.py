@@ -1,10 +1,20 @@
 """Inference on one loaded version: the messages of the prediction API in, its answers or the original's errors out."""
 
 import dataclasses
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from local.modelserver import classifying, errors, examples, protos, savedmodel, tensorprotos, tensors
+from local.modelserver import (
+    classifying,
+    errors,
+    examples,
+    metrics,
+    protos,
+    savedmodel,
+    tensorprotos,
+    tensors,
+)
 
 PREDICT: Final = "tensorflow/serving/predict"
 """The method name of a signature for predict calls."""
@@ -23,11 +33,14 @@ class Options:
         Whether a signature must carry the method name of the call.
     timeout_ms
         How long the run may take; without it, what the session was made with; 0 is for ever.
+    counted
+        Where the run is counted, if anywhere.
     """
 
     version: int | None = None
     checks_method_names: bool = False
     timeout_ms: int | None = None
+    counted: metrics.Metrics | None = None
 
 
 _DEFAULTS: Final = Options()
@@ -41,16 +54,11 @@ def predict(model: savedmodel.SavedModel, request: Any, options: Options = _DEFA
             errors.Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.'
         )
     signature = model.signature_defs[name]
-    if options.checks_method_names and signature.method_name not in _METHOD_NAMES:
-        raise errors.ServingError(
-            errors.Code.INTERNAL,
-            f"Expected prediction signature method_name to be one of {{{', '.join(_METHOD_NAMES)}}}."
-            f" Was: {signature.method_name}",
-        )
+    check_predict_method_name(signature, options)
     feeds = _feeds(signature, request.inputs)
     aliases = _output_aliases(signature, request.output_filter)
     fetches = [signature.outputs[alias].name for alias in aliases]
-    outputs = model.run(feeds, fetches, timeout_ms=options.timeout_ms)
+    outputs = _run(model, feeds, fetches, options, _Counted(request.model_spec.name, "Predict"))
     if len(outputs) != len(aliases):
         raise errors.ServingError(errors.Code.UNKNOWN, "Predict internal error")
     response = protos.predict_pb2.PredictResponse()
@@ -58,6 +66,37 @@ def predict(model: savedmodel.SavedModel, request: Any, options: Options = _DEFA
     for alias, output in zip(aliases, outputs, strict=True):
         tensorprotos.fill(response.outputs[alias], output)
     return response
+
+
+def check_predict_method_name(signature: Any, options: Options) -> None:
+    """Refuse a ``SignatureDef`` that is for none of the calls, if that is to be checked."""
+    if options.checks_method_names and signature.method_name not in _METHOD_NAMES:
+        raise errors.ServingError(
+            errors.Code.INTERNAL,
+            f"Expected prediction signature method_name to be one of {{{', '.join(_METHOD_NAMES)}}}."
+            f" Was: {signature.method_name}",
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Counted:
+    model_name: str
+    api: str
+
+
+def _run(
+    model: savedmodel.SavedModel,
+    feeds: Mapping[str, tensors.Tensor],
+    fetches: Sequence[str],
+    options: Options,
+    counted: _Counted,
+) -> list[tensors.Tensor]:
+    began = time.perf_counter()
+    outputs = model.run(feeds, fetches, timeout_ms=options.timeout_ms)
+    if options.counted is not None:
+        seconds = time.perf_counter() - began
+        options.counted.runtime_done(model=counted.model_name, api=counted.api, seconds=seconds)
+    return outputs
 
 
 def _feeds(signature: Any, inputs: Mapping[str, Any]) -> dict[str, tensors.Tensor]:
@@ -111,7 +150,7 @@ def _output_aliases(signature: Any, wanted: Sequence[str]) -> list[str]:
 def classify(model: savedmodel.SavedModel, request: Any, options: Options = _DEFAULTS) -> Any:
     """Answer a ``ClassificationRequest``."""
     response = protos.classification_pb2.ClassificationResponse()
-    plan, results, count = _run_one(model, request, options, classifying.CLASSIFY)
+    plan, results, count = _run_one(model, request, options, classifying.CLASSIFY, "Classify")
     classifying.fill_classifications(response.result, plan, results, count)
     _fill_spec(response.model_spec, request.model_spec, options)
     return response
@@ -120,14 +159,14 @@ def classify(model: savedmodel.SavedModel, request: Any, options: Options = _DEF
 def regress(model: savedmodel.SavedModel, request: Any, options: Options = _DEFAULTS) -> Any:
     """Answer a ``RegressionRequest``."""
     response = protos.regression_pb2.RegressionResponse()
-    plan, results, count = _run_one(model, request, options, classifying.REGRESS)
+    plan, results, count = _run_one(model, request, options, classifying.REGRESS, "Regress")
     classifying.fill_regressions(response.result, plan, results, count)
     _fill_spec(response.model_spec, request.model_spec, options)
     return response
 
 
 def _run_one(
-    model: savedmodel.SavedModel, request: Any, options: Options, method_name: str
+    model: savedmodel.SavedModel, request: Any, options: Options, method_name: str, api: str
 ) -> tuple[classifying.Plan, dict[str, tensors.Tensor], int]:
     name = request.model_spec.signature_name or savedmodel.DEFAULT_SIGNATURE
     if name not in model.signature_defs:
@@ -135,16 +174,23 @@ def _run_one(
     plan = classifying.plan(
         model.signature_defs[name], method_name, checks_method_name=options.checks_method_names
     )
-    results, count = _run_examples(model, request.input, plan.input_name, plan.output_names, options)
-    return plan, results, count
+    tensor = examples.to_tensor(request.input)
+    counted = _Counted(request.model_spec.name, api)
+    results = _run_examples(model, {plan.input_name: tensor}, plan.output_names, options, counted)
+    return plan, results, tensor.array.size
 
 
 def _run_examples(
-    model: savedmodel.SavedModel, given: Any, input_name: str, output_names: Sequence[str], options: Options
-) -> tuple[dict[str, tensors.Tensor], int]:
-    tensor = examples.to_tensor(given)
-    outputs = model.run({input_name: tensor}, output_names, timeout_ms=options.timeout_ms)
-    return dict(zip(output_names, outputs, strict=True)), tensor.array.size
+    model: savedmodel.SavedModel,
+    feeds: Mapping[str, tensors.Tensor],
+    output_names: Sequence[str],
+    options: Options,
+    counted: _Counted,
+) -> dict[str, tensors.Tensor]:
+    outputs = _run(model, feeds, output_names, options, counted)
+    if options.counted is not None:
+        options.counted.examples_read(counted.model_name, next(iter(feeds.values())).array.size)
+    return dict(zip(output_names, outputs, strict=True))
 
 
 def multi_inference(model: savedmodel.SavedModel, request: Any, options: Options = _DEFAULTS) -> Any:
@@ -152,7 +198,10 @@ def multi_inference(model: savedmodel.SavedModel, request: Any, options: Options
     plans = _plan_tasks(model, request.tasks, options)
     input_name = plans[0].input_name if plans else ""
     output_names = sorted({name for plan in plans for name in plan.output_names})
-    results, count = _run_examples(model, request.input, input_name, output_names, options)
+    tensor = examples.to_tensor(request.input)
+    counted = _Counted(request.tasks[0].model_spec.name if plans else "", "MultiInference")
+    results = _run_examples(model, {input_name: tensor}, output_names, options, counted)
+    count = tensor.array.size
     response = protos.inference_pb2.MultiInferenceResponse()
     for task, plan in zip(request.tasks, plans, strict=True):
         result = response.results.add()

@@ -7,15 +7,20 @@ from google.protobuf import json_format
 from local.modelserver import errors, manager, protos
 
 
-def status_body(servables: manager.Servables, name: str, number: int | None) -> bytes:
-    """Return the states of a model's versions."""
+def status_response(servables: manager.Servables, name: str, number: int | None) -> Any:
+    """Return the states of a model's versions, or of one of them, as a ``GetModelStatusResponse``."""
     response = protos.get_model_status_pb2.GetModelStatusResponse()
     for version in servables.statuses(name, number):
         status = response.model_version_status.add(version=version.number, state=int(version.state))
         error = version.error
         status.status.error_code = errors.Code.OK if error is None else error.code
         status.status.error_message = "" if error is None else error.message
-    return f"{_json(response)}\n".encode()
+    return response
+
+
+def status_body(servables: manager.Servables, name: str, number: int | None) -> bytes:
+    """Return the states of a model's versions."""
+    return f"{_json(status_response(servables, name, number))}\n".encode()
 
 
 def metadata_body(servables: manager.Servables, name: str, number: int | None, label: str | None) -> bytes:

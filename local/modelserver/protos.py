@@ -29,6 +29,7 @@ else:
     TENSORFLOW_FOLDER = _tensorflow_folder()
     _install_bare_package(TENSORFLOW_FOLDER)
 
+from tensorflow.core.framework import graph_pb2  # noqa: E402
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2  # noqa: E402
 from tensorflow_serving.apis import (  # type: ignore[import-untyped]  # noqa: E402
     classification_pb2,
@@ -36,7 +37,10 @@ from tensorflow_serving.apis import (  # type: ignore[import-untyped]  # noqa: E
     get_model_status_pb2,
     inference_pb2,
     input_pb2,
+    model_management_pb2,
+    model_pb2,
     predict_pb2,
+    prediction_log_pb2,
     regression_pb2,
 )
 from tensorflow_serving.config import model_server_config_pb2  # type: ignore[import-untyped]  # noqa: E402
@@ -47,10 +51,14 @@ __all__ = [
     "config_pb2",
     "get_model_metadata_pb2",
     "get_model_status_pb2",
+    "graph_pb2",
     "inference_pb2",
     "input_pb2",
     "meta_graph_pb2",
+    "model_management_pb2",
+    "model_pb2",
     "model_server_config_pb2",
     "predict_pb2",
+    "prediction_log_pb2",
     "regression_pb2",
 ]

@@ -6,7 +6,17 @@ import time
 import urllib.parse
 from typing import Final
 
-from local.modelserver import errors, jsondocs, jsoninput, jsonoutput, manager, metadata, metrics
+from local.modelserver import (
+    errors,
+    inference,
+    jsondocs,
+    jsoninput,
+    jsonoutput,
+    manager,
+    metadata,
+    metrics,
+    restinference,
+)
 
 _TARGET: Final = (
     r"/v1/models/([^/:]+)(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?:(classify|regress|predict)"
@@ -96,9 +106,16 @@ def _unquote(text: str) -> str:
 class Api:
     """Answers calls about a set of models, and counts them."""
 
-    def __init__(self, servables: manager.Servables, counted: metrics.Metrics) -> None:
+    def __init__(
+        self,
+        servables: manager.Servables,
+        counted: metrics.Metrics,
+        *,
+        checks_method_names: bool = False,
+    ) -> None:
         self._servables = servables
         self._metrics = counted
+        self._options = inference.Options(checks_method_names=checks_method_names, counted=counted)
 
     def answer(self, verb: str, path: str, body: bytes) -> Response:
         """Carry out one request."""
@@ -128,9 +145,10 @@ class Api:
             case "predict":
                 return self._predict(call, body)
             case method:
-                raise errors.ServingError(
-                    errors.Code.UNIMPLEMENTED, f"The development model server has no {method} API yet"
-                )
+                request = restinference.read_request(method, call.model, body)
+                with self._servables.lease(call.model, call.version, call.label) as (version, model):
+                    options = dataclasses.replace(self._options, version=version.number)
+                    return restinference.answer(method, model, request, options)
 
     def _predict(self, call: Call, body: bytes) -> bytes:
         document = jsondocs.parse_object(body)
@@ -147,6 +165,7 @@ class Api:
                     f"Failed to get input map for signature: {signature_name or 'DEFAULT'}"
                 )
             layout, inputs = jsoninput.read_tensors(document, signature)
+            inference.check_predict_method_name(model.signature_defs[signature.name], self._options)
             began = time.monotonic()
             outputs = model.predict(signature, inputs)
             self._metrics.runtime_done(model=call.model, api="Predict", seconds=time.monotonic() - began)

@@ -128,7 +128,7 @@ def _serve_rest(given: flags.Flags, servables: manager.Servables, counted: metri
     logs.log(_WHERE, f"Exporting HTTP/REST API at:{address} ...")
     sys.stderr.write("[evhttp_server.cc : 245] NET_LOG: Entering the event loop ...\n")
     app = web.App(
-        rest.Api(servables, counted),
+        rest.Api(servables, counted, checks_method_names=given.enable_signature_method_name_check),
         thread_count=given.rest_api_num_threads,
         has_cors=given.rest_api_enable_cors_support,
         monitoring=monitoring,

@@ -1,7 +1,7 @@
 """Text files of the messages that the published packages carry no generated module for.
 
-``monitoring_config.proto`` and ``session_bundle_config.proto`` of TensorFlow Serving, as far as this server reads
-them: the fields by their names, for protobuf's own parser of text.
+``monitoring_config.proto``, ``ssl_config.proto`` and ``session_bundle_config.proto`` of TensorFlow Serving, as far as
+this server reads them: the fields by their names, for protobuf's own parser of text.
 """
 
 import pathlib
@@ -39,6 +39,17 @@ def _pool() -> descriptor_pool.DescriptorPool:
     file.message_type.append(
         _message("MonitoringConfig", {"prometheus_config": (1, f".{_PACKAGE}.PrometheusConfig")})
     )
+    file.message_type.append(
+        _message(
+            "SSLConfig",
+            {
+                "server_key": (1, _Field.TYPE_STRING),
+                "server_cert": (2, _Field.TYPE_STRING),
+                "custom_ca": (3, _Field.TYPE_STRING),
+                "client_verify": (4, _Field.TYPE_BOOL),
+            },
+        )
+    )
     batching = _message(
         "BatchingParameters",
         {
@@ -71,6 +82,11 @@ def _new(name: str) -> Any:
 def read_monitoring_config(path: str) -> Any:
     """Read a monitoring config file."""
     return read(path, _new("MonitoringConfig"))
+
+
+def read_ssl_config(path: str) -> Any:
+    """Read an SSL config file."""
+    return read(path, _new("SSLConfig"))
 
 
 def read_batching_parameters(path: str) -> Any:
