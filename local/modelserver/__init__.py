@@ -17,6 +17,8 @@ The modules, from the bottom up::
     batchtensors batchqueues  the tensors of several requests as one's; who waits for which batch
     batching                  sessions that wait for more requests before they run
     sources labels            which versions should be loaded; names for versions
+    tfrecords warmup          recorded requests, and their replay
+    loading settings          what loading a folder consists of; from the command line
     manager configpolls       what makes them so; the config file, read again
     jsondocs jsonarrays       JSON as RapidJSON reads and quotes it; arrays from it
     jsoninput jsonoutput      the REST encoding of predict requests and their answers

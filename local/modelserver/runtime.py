@@ -1,8 +1,10 @@
 """Sessions of the C++ runtime: a SavedModel is loaded, run and closed."""
 
+import contextlib
 import ctypes
 import dataclasses
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from local.modelserver import capi, errors, protos, tensors
@@ -14,26 +16,17 @@ class SessionSettings:
 
     Attributes
     ----------
-    intra_op_threads, inter_op_threads
-        Sizes of the runtime's thread pools; 0 lets the runtime choose.
+    config
+        The serialized ``ConfigProto``.
     tags
         The tags that name the graph to load out of a SavedModel.
     timeout_ms
         How long one run may take; 0 is for ever.
     """
 
-    intra_op_threads: int = 0
-    inter_op_threads: int = 0
+    config: bytes = b""
     tags: tuple[str, ...] = ("serve",)
     timeout_ms: int = 0
-
-    def serialized_config(self) -> bytes:
-        """Return the ``ConfigProto`` of a new session."""
-        config = protos.config_pb2.ConfigProto(
-            intra_op_parallelism_threads=self.intra_op_threads,
-            inter_op_parallelism_threads=self.inter_op_threads,
-        )
-        return bytes(config.SerializeToString())
 
 
 def runtime_version() -> str:
@@ -55,30 +48,37 @@ class Session:
     @classmethod
     def load(cls, path: str, settings: SessionSettings) -> Self:
         """Load a SavedModel's folder, as the original's loader does."""
-        options = capi.call("TF_NewSessionOptions")
-        graph = capi.call("TF_NewGraph")
         meta_graph = capi.call("TF_NewBuffer")
-        config = settings.serialized_config()
         tags = (ctypes.c_char_p * len(settings.tags))(*(tag.encode() for tag in settings.tags))
         try:
-            with capi.Status() as status:
-                capi.call("TF_SetConfig", options, config, len(config), status.pointer)
-                status.check()
+            with _session_options(settings.config) as options, _new_graph() as graph, capi.Status() as status:
                 session = capi.call(
                     "TF_LoadSessionFromSavedModel",
-                    *(options, None, path.encode(), tags, len(tags), graph, meta_graph, status.pointer),
+                    *(options, None, os.fsencode(path), tags, len(tags), graph, meta_graph, status.pointer),
                 )
                 status.check()
             serialized = ctypes.string_at(meta_graph.contents.data, meta_graph.contents.length)
-        except BaseException:
-            capi.call("TF_DeleteGraph", graph)
-            raise
         finally:
-            capi.call("TF_DeleteSessionOptions", options)
             capi.call("TF_DeleteBuffer", meta_graph)
         return cls(
             session=session, graph=graph, run_options=_run_options(settings.timeout_ms), meta_graph=serialized
         )
+
+    @classmethod
+    def of_graph(cls, graph_def: bytes) -> Self:
+        """Make a session of a graph without variables, for the server's own needs."""
+        buffer = capi.call("TF_NewBufferFromString", graph_def, len(graph_def))
+        import_options = capi.call("TF_NewImportGraphDefOptions")
+        try:
+            with _session_options(b"") as options, _new_graph() as graph, capi.Status() as status:
+                capi.call("TF_GraphImportGraphDef", graph, buffer, import_options, status.pointer)
+                status.check()
+                session = capi.call("TF_NewSession", graph, options, status.pointer)
+                status.check()
+        finally:
+            capi.call("TF_DeleteImportGraphDefOptions", import_options)
+            capi.call("TF_DeleteBuffer", buffer)
+        return cls(session=session, graph=graph, run_options=None, meta_graph=b"")
 
     def run(
         self,
@@ -142,6 +142,29 @@ class Session:
         capi.call("TF_DeleteGraph", self._graph)
         if self._run_options is not None:
             capi.call("TF_DeleteBuffer", self._run_options)
+
+
+@contextlib.contextmanager
+def _session_options(config: bytes) -> Iterator[int]:
+    options = capi.call("TF_NewSessionOptions")
+    try:
+        with capi.Status() as status:
+            capi.call("TF_SetConfig", options, config, len(config), status.pointer)
+            status.check()
+        yield options
+    finally:
+        capi.call("TF_DeleteSessionOptions", options)
+
+
+@contextlib.contextmanager
+def _new_graph() -> Iterator[int]:
+    """Make a graph that is deleted again if what follows fails."""
+    graph = capi.call("TF_NewGraph")
+    try:
+        yield graph
+    except BaseException:
+        capi.call("TF_DeleteGraph", graph)
+        raise
 
 
 def _run_options(timeout_ms: int) -> Any:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from local.modelserver import (
-    batching,
     configpolls,
     configs,
     errors,
@@ -18,7 +17,7 @@ from local.modelserver import (
     metrics,
     rest,
     runtime,
-    savedmodel,
+    settings,
     web,
 )
 
@@ -57,52 +56,13 @@ def _run(given: flags.Flags) -> None:
     if given.port == 0 and not given.grpc_socket_path:
         raise errors.invalid_argument("server_options.grpc_port is not set.")
     counted = metrics.Metrics()
-    batcher = batching.Batcher.from_flags(given, counted)
     models = configs.read_models(given)
-    servables = manager.Servables(models, _manager_settings(given, batcher))
+    servables = manager.Servables(models, settings.read(given, counted))
     servables.start()
     configpolls.start(servables, given.model_config_file, given.model_config_file_poll_wait_seconds)
     grpc_server = grpcserver.serve(given, servables, counted)
     _serve_rest(given, servables, counted)
     grpc_server.wait_for_termination()
-
-
-def _manager_settings(given: flags.Flags, batcher: batching.Batcher | None) -> manager.Settings:
-    session = _session_settings(given)
-
-    def load(path: str) -> savedmodel.SavedModel:
-        model = savedmodel.SavedModel.load(path, session)
-        if batcher is not None:
-            batcher.wrap(model, path)
-        return model
-
-    return manager.Settings(
-        load=load,
-        max_retries=given.max_num_load_retries,
-        retry_interval_seconds=max(given.load_retry_interval_micros, 0) / 1e6,
-        load_threads=given.num_load_threads,
-        unload_threads=given.num_unload_threads,
-        initial_load_threads=4 * flags.schedulable_cpus(),
-        poll_seconds=given.file_system_poll_wait_seconds,
-        are_labels_free=given.allow_version_labels_for_unavailable_models,
-    )
-
-
-def _session_settings(given: flags.Flags) -> runtime.SessionSettings:
-    both = given.tensorflow_session_parallelism
-    intra, inter = given.tensorflow_intra_op_parallelism, given.tensorflow_inter_op_parallelism
-    if both > 0 and intra > 0 and inter > 0:
-        raise errors.invalid_argument(
-            "Either configure server_options.tensorflow_session_parallelism"
-            " or (server_options.tensorflow_intra_op_parallelism,"
-            " server_options.tensorflow_inter_op_parallelism) separately. You cannot configure all."
-        )
-    return runtime.SessionSettings(
-        intra_op_threads=intra or both,
-        inter_op_threads=inter or both,
-        tags=tuple(given.saved_model_tags.split(",")),
-        timeout_ms=given.rest_api_timeout_in_ms,
-    )
 
 
 def _serve_rest(given: flags.Flags, servables: manager.Servables, counted: metrics.Metrics) -> None:
