@@ -19,7 +19,10 @@ def test_what_is_left_out_has_the_documented_defaults() -> None:
     assert spec.replicas == 1
     assert spec.model.signature_name == "serving_default"
     assert spec.smoke.checks.distinct_outputs.min_relative_spread == 1e-6
-    assert {check.mode for _, check in spec.smoke.checks} == {"Enforce"}
+    modes = {name: check.mode for name, check in spec.smoke.checks}
+    by_goldens = {"class_collapse", "repeatability", "batch_invariance", "load_answers"}
+    assert {name for name, mode in modes.items() if mode is None} == by_goldens
+    assert set(modes.values()) == {None, "Enforce"}
     assert (spec.smoke.timeout_seconds, spec.smoke.repeat_seconds, spec.smoke.on_inconclusive) == (
         120,
         600,

@@ -71,7 +71,7 @@ class ConfigMapKey(SpecModel):
     name: ObjectName
     """Name of the ConfigMap."""
     key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
-    """Key that holds a list of cases as JSON or YAML."""
+    """Key that holds cases as JSON or YAML, or, in binaryData and with a name that ends in .npz, as numpy arrays."""
 
 
 class CasesSource(SpecModel):
@@ -88,6 +88,13 @@ class Check(SpecModel):
     """Enforce rejects the revision, Warn reports, Off skips the check. Default Enforce."""
 
 
+class GoldenCheck(SpecModel):
+    """A check that is sure of itself only where goldens say what is right."""
+
+    mode: Mode | None = None
+    """Enforce rejects the revision, Warn reports, Off skips the check. Default: Enforce for outputs that a case's golden names, Warn for others."""
+
+
 class DistinctOutputs(Check):
     """Different inputs must not all get the same answer."""
 
@@ -95,17 +102,47 @@ class DistinctOutputs(Check):
     """How far answers to different inputs must be apart, relative to their size. Default 0.000001."""
 
 
+class BatchInvariance(GoldenCheck):
+    """A row's answer must not depend on the batch that it comes in."""
+
+    rtol: Tolerance = 1e-2
+    """How far answers may be apart, relative to the largest value of the output. Default 0.01."""
+    atol: Tolerance = 1e-5
+    """How far answers may be apart in absolute terms. Default 0.00001."""
+
+
+class Latency(Check):
+    """Predictions must not take too long."""
+
+    max_seconds: Annotated[Number, Field(gt=0, le=3600)] | None = None
+    """The longest time that any case may take when it is sent alone and the model is warm. Without it, time is not judged."""
+
+
 class Checks(SpecModel):
     """The checks of a smoke test."""
 
-    distinct_outputs: DistinctOutputs = DistinctOutputs()
-    """Different inputs do not all get the same answer."""
-    finite: Check = Check()
-    """No answer holds NaN or Infinity."""
-    goldens: Check = Check()
-    """Answers agree with what cases expect."""
     right_version: Check = Check()
     """The pod answers for the version that was asked for."""
+    prediction_succeeds: Check = Check()
+    """Every case is answered. A pod that cannot be reached, or a case that is wrong, is no verdict in any mode."""
+    signature: Check = Check()
+    """The model has the signature, and it is the one that cases and goldens were written for."""
+    finite: Check = Check()
+    """No answer holds NaN or Infinity."""
+    distinct_outputs: DistinctOutputs = DistinctOutputs()
+    """Different inputs do not all get the same answer, neither in a batch nor alone."""
+    class_collapse: GoldenCheck = GoldenCheck()
+    """Not one class wins for every input, where goldens name several."""
+    repeatability: GoldenCheck = GoldenCheck()
+    """The same request gets the same answer."""
+    batch_invariance: BatchInvariance = BatchInvariance()
+    """A row gets the same answer alone, in a batch, and in a batch in another order."""
+    goldens: Check = Check()
+    """Answers agree with what cases expect."""
+    load_answers: GoldenCheck = GoldenCheck()
+    """Answers in the burst before promotion are those to the same requests alone."""
+    latency: Latency = Latency()
+    """Predictions are fast enough."""
 
 
 class Load(SpecModel):

@@ -150,7 +150,7 @@ def test_more_than_can_be_pinned_is_refused():
         cases.resolve([{"name": "a", "instances": [[0.123456789] * 100_000]}])
 
 
-@pytest.mark.parametrize("canonical", [b"{", b"[]", b'{"format": 2, "cases": []}', b"[" * 100_000, b"\xff"])
+@pytest.mark.parametrize("canonical", [b"{", b"[]", b'{"format": 3, "cases": []}', b"[" * 100_000, b"\xff"])
 def test_pinned_cases_that_cannot_be_read_are_refused(canonical):
     with pytest.raises(cases.InvalidCases, match="pinned cases"):
         cases.from_pinned(canonical)

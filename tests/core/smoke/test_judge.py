@@ -195,16 +195,22 @@ def test_no_number_outranks_the_goldens_that_it_misses():
     assert told(outcome) == (Fail, "NonFiniteOutputs")
 
 
-def test_every_reason_of_a_failure_has_a_place_in_the_order():
-    assert set(precedence.REASON_ORDER) == {
-        reasons.Reason.OOMKilled,
-        reasons.Reason.WrongVersion,
-        reasons.Reason.ServedVersionLost,
-        reasons.Reason.PredictionFailed,
-        reasons.Reason.NonFiniteOutputs,
-        reasons.Reason.IdenticalOutputs,
-        reasons.Reason.GoldenMismatch,
-    }
+def test_reasons_are_named_in_their_documented_order():
+    assert list(precedence.REASON_ORDER) == [
+        "OOMKilled",
+        "WrongVersion",
+        "ServedVersionLost",
+        "PredictionFailed",
+        "SignatureMismatch",
+        "NonFiniteOutputs",
+        "IdenticalOutputs",
+        "CollapsedClasses",
+        "UnstableOutputs",
+        "BatchDependentOutputs",
+        "GoldenMismatch",
+        "LoadDependentOutputs",
+        "SlowPredictions",
+    ]
 
 
 # Numbers

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -10,6 +11,7 @@ import yaml
 MAX_CHARACTERS: Final = 2_000_000
 """A ConfigMap holds at most 1 MiB in all."""
 _MAX_DEPTH: Final = 64
+_KEYS: Final = frozenset({"cases", "provenance"})
 
 
 class InvalidDocumentError(ValueError):
@@ -27,25 +29,34 @@ _Loader.add_implicit_resolver(
 )
 
 
-def parse_list(text: str) -> list[Any]:
-    """Read a list of cases.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """What a file of cases holds."""
+
+    cases: list[Any]
+    provenance: Any = None
+
+
+def parse(text: str) -> Document:
+    """Read a list of cases, or {"cases": […], "provenance": {…}}.
 
     Raises
     ------
     InvalidDocumentError
-        When it is neither JSON nor YAML, or not a list.
+        When it is neither JSON nor YAML, or holds something else.
     """
     if len(text) > MAX_CHARACTERS:
         raise InvalidDocumentError(f"it is longer than {MAX_CHARACTERS} characters")
     found = _load(text)
-    if isinstance(found, dict) and isinstance(found.get("cases"), list) and len(found) == 1:
-        found = found["cases"]
+    told = None
+    if isinstance(found, dict) and isinstance(found.get("cases"), list) and found.keys() <= _KEYS:
+        found, told = found["cases"], found.get("provenance")
     if not isinstance(found, list):
         raise InvalidDocumentError(
             f"it holds {type(found).__name__ if found is not None else 'nothing'}; write a list of cases, such as"
             " [{name: cat, instances: [[0.1, 0.2]]}]"
         )
-    return found
+    return Document(cases=found, provenance=told)
 
 
 def _load(text: str) -> Any:

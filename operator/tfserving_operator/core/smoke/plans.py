@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from tfserving_operator.api import reasons
+from tfserving_operator.core import inspection as inspections
 
 
 class TestPurpose(StrEnum):
@@ -84,6 +85,9 @@ class TestRequest:
     """0: no burst."""
     load_concurrency: int
     timeout_seconds: float
+    inspection: inspections.Inspection | None = None
+    """What the inspector saw of the model; it refines causes."""
+    control_inspection: inspections.Inspection | None = None
 
 
 class NoVerdict(StrEnum):

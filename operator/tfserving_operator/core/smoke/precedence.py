@@ -11,9 +11,15 @@ REASON_ORDER: Final = (
     reasons.Reason.WrongVersion,
     reasons.Reason.ServedVersionLost,
     reasons.Reason.PredictionFailed,
+    reasons.Reason.SignatureMismatch,
     reasons.Reason.NonFiniteOutputs,
     reasons.Reason.IdenticalOutputs,
+    reasons.Reason.CollapsedClasses,
+    reasons.Reason.UnstableOutputs,
+    reasons.Reason.BatchDependentOutputs,
     reasons.Reason.GoldenMismatch,
+    reasons.Reason.LoadDependentOutputs,
+    reasons.Reason.SlowPredictions,
 )
 """Which failure is named when several checks fail: the earlier one explains the later ones."""
 

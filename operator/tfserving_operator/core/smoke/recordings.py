@@ -26,8 +26,17 @@ class ModelState(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """Rows of several cases in one request."""
+
+    rows: tuple[tuple[str, int], ...]
+    """(case, index of the row in that case), in the order in which they were sent."""
+    answer: answers.Answer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PodRecording:
-    """One pod's answers."""
+    """One pod's answers. All but `answered` is recorded of a candidate's first pod only, and within bounds."""
 
     pod: str
     version: int
@@ -38,6 +47,16 @@ class PodRecording:
     """The answer to the status request, where that was not a state."""
     answered: Mapping[str, answers.Answer] = field(default_factory=dict)
     """By the case's name; a case that was not sent for want of time is absent."""
+    repeated: Mapping[str, answers.Answer] = field(default_factory=dict)
+    """The answers to the same requests again."""
+    alone: Mapping[str, tuple[answers.Answer, ...]] = field(default_factory=dict)
+    """For a case with several rows: the answer to each of them as a request of its own."""
+    together: Batch | None = None
+    """Rows of several cases in one request."""
+    permuted: Batch | None = None
+    """The rows of `together` in another order."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """How long each case took; the shorter time where it was sent twice, since a first request warms up."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +68,15 @@ class LoadRecording:
     failures: tuple[answers.Answer, ...] = ()
     """The first few that did not succeed."""
     failed: int = 0
+    compared: int = 0
+    """Answers that were compared with the same case's answer alone."""
+    differing: int = 0
+    """How many of them differed by more than rounding."""
+    example: str = ""
+    """The first difference, in words."""
+    golden: bool = False
+    """Whether a differing answer misses its golden too."""
+    slowest_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +93,8 @@ class Recording:
     not_made: str = ""
     """Why no inputs could be made."""
     load: tuple[LoadRecording, ...] = ()
+    provenance: cases.Provenance | None = None
+    """What the goldens were recorded with."""
     probes: Mapping[str, Mapping[str, answers.Answer]] = field(default_factory=dict)
     """Answers of the first target to changed inputs, by the probe's and the case's name."""
     timed_out: bool = False
