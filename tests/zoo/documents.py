@@ -1,0 +1,110 @@
+"""A specimen as a document of cases, as `golden record` writes it."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.zoo import entries
+from tfserving_operator.core import inspection
+from tfserving_operator.inspector import savedmodel
+
+_VOCABULARY_SUFFIX = ".vocab"
+
+
+def write(specimen: entries.Specimen, exported: Path, entry: entries.Entry) -> dict[str, Any]:
+    """The document; goldens that are not finite or all alike would make a test that shows nothing."""
+    if sum(specimen.groups) != len(specimen.rows):
+        raise ValueError(f"{entry.name}: {len(specimen.rows)} rows in groups of {specimen.groups}")
+    for name, values in specimen.golden.items():
+        array = np.asarray(values)
+        if len(array) != len(specimen.rows):
+            raise ValueError(f"{entry.name}: golden {name} has {len(array)} rows of {len(specimen.rows)}")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{entry.name}: golden {name} is not finite")
+    if entry.kind is entries.Kind.Fault and specimen.golden:
+        rows = {
+            np.asarray(next(iter(specimen.golden.values())))[i].tobytes() for i in range(len(specimen.rows))
+        }
+        if len(rows) < 2:
+            raise ValueError(f"{entry.name}: its goldens are all alike")
+    return {"provenance": _provenance(specimen, exported, entry), "cases": list(_cases(specimen))}
+
+
+def _cases(specimen: entries.Specimen) -> Iterator[dict[str, Any]]:
+    start = 0
+    for number, size in enumerate(specimen.groups):
+        rows = list(specimen.rows[start : start + size])
+        found: dict[str, Any] = {"name": f"case-{number}"}
+        if specimen.columnar:
+            is_named = isinstance(rows[0], Mapping)
+            found["inputs"] = {key: [row[key] for row in rows] for key in rows[0]} if is_named else rows
+        else:
+            found["instances"] = rows
+        if specimen.golden:
+            found["expect"] = _expect(specimen, slice(start, start + size))
+        start += size
+        yield found
+
+
+def _expect(specimen: entries.Specimen, rows: slice) -> dict[str, Any]:
+    expect: dict[str, Any] = {"rtol": specimen.rtol, "atol": specimen.atol}
+    if specimen.top_k:
+        ((name, values),) = specimen.golden.items()
+        order = np.argsort(-np.asarray(values)[rows], axis=1, kind="stable")[:, : specimen.top_k]
+        return expect | {"topK": {"output": name, "k": specimen.top_k, "classes": order.tolist()}}
+    return expect | {"outputs": {n: _values(np.asarray(v)[rows]) for n, v in specimen.golden.items()}}
+
+
+def _values(array: np.ndarray[Any, Any]) -> Any:
+    if array.dtype.kind in "SO":
+        return np.char.decode(array.astype(bytes), "utf-8").tolist()
+    return array.tolist()
+
+
+def _provenance(specimen: entries.Specimen, exported: Path, entry: entries.Entry) -> dict[str, Any]:
+    """Read off the export, where the specimen does not say otherwise: goldens come from training, not from it."""
+    found: dict[str, Any] = {
+        "tensorflowVersion": "2.21.0",
+        "modelDigest": f"sha256:{hashlib.sha256(entry.name.encode()).hexdigest()}",
+        "pipelineDigest": f"sha256:{hashlib.sha256(entry.architecture.encode()).hexdigest()}",
+        "inputs": {name: _statistics(values) for name, values in specimen.records.items()},
+    }
+    if signature := _signature(exported, entry.signature_name):
+        found["signature"] = {"name": entry.signature_name, **signature}
+    assets = sorted(path for path in (exported / "assets").glob("*") if path.is_file())
+    found["assets"] = {path.name: file_digest(path) for path in assets}
+    found["vocabularies"] = [path.name for path in assets if path.suffix == _VOCABULARY_SUFFIX]
+    return found | dict(specimen.provenance)
+
+
+def file_digest(path: Path) -> str:
+    """As the provenance writes it."""
+    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def _statistics(values: np.ndarray[Any, Any]) -> dict[str, Any]:
+    flat = values.reshape(-1, values.shape[-1]).astype(np.float64)
+    numbers = {"mean": flat.mean(0), "std": flat.std(0), "min": flat.min(0), "max": flat.max(0)}
+    return {key: value.tolist() for key, value in numbers.items()} | {"count": len(values)}
+
+
+def _signature(exported: Path, name: str) -> dict[str, Any] | None:
+    path = exported / "saved_model.pb"
+    graph = savedmodel.read(path) if path.is_file() else None
+    found = graph.signatures.get(name) if graph else None
+    return signature_document(found) if found else None
+
+
+def signature_document(signature: inspection.Signature) -> dict[str, Any]:
+    """A signature's inputs and outputs as the provenance writes them."""
+    sides = (("inputs", signature.inputs), ("outputs", signature.outputs))
+    return {
+        side: {
+            name: {"dtype": t.dtype, "shape": None if t.shape is None else list(t.shape)}
+            for name, t in tensors.items()
+        }
+        for side, tensors in sides
+    }

@@ -1,0 +1,113 @@
+"""The zoo's report: a table for people, JSON for programs, and a picture for the docs."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import rich.console
+import rich.table
+
+from tests.zoo import entries, results
+
+_PASS, _FAIL = "Pass", "Fail"
+_NONE: Final = "–"
+
+
+def write_json(path: Path, found: Sequence[results.Result]) -> None:
+    """Write what the docs and the benchmarks read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([result.document() for result in found], indent=1) + "\n")
+
+
+def show(console: rich.console.Console, found: Sequence[results.Result]) -> None:
+    """Print the confusion table, one row a model and test."""
+    table = rich.table.Table(title="The zoo", header_style="bold")
+    for heading in ("model", "seed", "inputs", "expected", "got", "reason", "s", ""):
+        table.add_column(heading, overflow="fold")
+    for result in sorted(found, key=lambda r: (r.kind, r.model, r.seed, r.inputs)):
+        table.add_row(
+            result.model,
+            str(result.seed),
+            result.inputs,
+            " ".join(filter(None, [result.verdict or "any", " or ".join(result.causes)])),
+            " ".join(filter(None, [result.got.verdict or "none", result.got.cause])),
+            result.got.reason,
+            f"{result.seconds:.1f}",
+            mark(result),
+        )
+    console.print(table)
+    console.print(summary(found))
+
+
+def mark(result: results.Result) -> str:
+    """A word for each row: what is wrong with it."""
+    if result.problems:
+        return f"[red]{'; '.join(result.problems)}[/]"
+    if result.counts_for_causes and not result.names_cause:
+        return "[yellow]another cause[/]"
+    return "[green]ok[/]"
+
+
+def summary(found: Sequence[results.Result]) -> str:
+    """The figures that count, in a few lines."""
+    golden = [result for result in found if result.counts_for_causes]
+    blind = [
+        r for r in found if r.kind == entries.Kind.Fault and r.inputs != entries.Inputs.Goldens and r.verdict
+    ]
+    sound = [result for result in found if result.kind == entries.Kind.Healthy]
+    lines = [
+        f"faults with goldens: {sum(r.got.verdict == _FAIL for r in golden)} of {len(golden)} fail, "
+        f"{sum(r.names_cause for r in golden)} named right ({results.share_named(found):.1%})",
+        f"same-output faults without goldens: {sum(r.got.verdict == _FAIL for r in blind)} of {len(blind)} fail",
+        f"healthy: {sum(r.got.verdict == _FAIL for r in sound)} of {len(sound)} tests fail, "
+        f"{sum(r.got.verdict == _PASS for r in sound)} pass, {len({r.model for r in sound})} models",
+        f"{len({r.model for r in found})} models, {len(found)} tests, {sum(r.seconds for r in found):.0f} s of testing",
+    ]
+    return "\n".join(lines)
+
+
+def draw(path: Path, found: Sequence[results.Result]) -> None:
+    """Draw the matrix: what was expected against what was named."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    golden = [result for result in found if result.inputs == entries.Inputs.Goldens]
+    pairs = Counter((_expected(result), _got(result)) for result in golden)
+    rows = sorted({row for row, _ in pairs}, key=_order)
+    columns = sorted({column for _, column in pairs} | set(rows), key=_order)
+    size = 0.24 * max(len(rows), len(columns)) + 3.0
+    figure, axes = pyplot.subplots(figsize=(size, size), layout="constrained")
+    values = [[pairs.get((row, column), 0) for column in columns] for row in rows]
+    axes.imshow(values, cmap="Blues", norm=mpl.colors.PowerNorm(0.4))
+    for y, row in enumerate(rows):
+        for x, column in enumerate(columns):
+            if count := pairs.get((row, column), 0):
+                colour = "black" if row == column else "crimson"
+                axes.text(x, y, str(count), ha="center", va="center", fontsize=7, color=colour)
+    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=7)
+    axes.set_yticks(range(len(rows)), rows, fontsize=7)
+    axes.set_xlabel("named by the engine, with goldens")
+    axes.set_ylabel("expected")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=140)
+    pyplot.close(figure)
+
+
+def _expected(result: results.Result) -> str:
+    if result.kind == entries.Kind.Healthy:
+        return _PASS
+    return next((c for c in result.got.cause.split(" or ") if c in result.causes), result.causes[0])
+
+
+def _got(result: results.Result) -> str:
+    if result.got.verdict != _FAIL:
+        return result.got.verdict or "no verdict"
+    return _expected(result) if result.names_cause else result.got.cause or "no cause"
+
+
+def _order(name: str) -> tuple[bool, str]:
+    return name != _PASS, name
