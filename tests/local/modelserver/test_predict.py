@@ -193,7 +193,7 @@ def test_bodies_may_come_in_chunks_and_be_large(server: servers.Server) -> None:
 
 
 def test_routes_do_not_care_about_case_but_models_do(server: servers.Server) -> None:
-    assert server.request("POST", "/V1/Models/line:PREDICT", b'{"instances": [0]}').status == 200
+    assert server.request("POST", "/V1/Models/line/Versions/1:predict", b'{"instances": [0]}').status == 200
     assert server.request("POST", "/v1/models/LINE:predict", b'{"instances": [0]}').status == 404
 
 
