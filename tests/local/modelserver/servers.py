@@ -40,6 +40,7 @@ class Server:
     process: subprocess.Popen[bytes]
     port: int
     folder: Path
+    grpc_port: int = 0
 
     def request(
         self,
@@ -62,9 +63,12 @@ class Server:
         return self.request("GET", path)
 
     def predict(self, model: str, document: Any, *, version: int | None = None) -> Answer:
+        return self.call(model, "predict", document, version=version)
+
+    def call(self, model: str, method: str, document: Any, *, version: int | None = None) -> Answer:
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
         where = f"/v1/models/{model}" + ("" if version is None else f"/versions/{version}")
-        return self.request("POST", f"{where}:predict", body)
+        return self.request("POST", f"{where}:{method}", body)
 
     def states(self, model: str) -> dict[int, str]:
         answer = self.get(f"/v1/models/{model}")
@@ -112,17 +116,17 @@ def free_port() -> int:
 @contextlib.contextmanager
 def launched(folder: Path, *flags: str, has_rest: bool = True) -> Iterator[Server]:
     """Start a server and end it afterwards; nothing is awaited."""
-    port = free_port()
+    port, grpc_port = free_port(), free_port()
     rest = [f"--rest_api_port={port}"] if has_rest else []
     with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as log:
         process = subprocess.Popen(
-            [PROGRAM, f"--port={free_port()}", *rest, *flags],
+            [PROGRAM, f"--port={grpc_port}", *rest, *flags],
             stdout=out,
             stderr=log,
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"},
         )
     try:
-        yield Server(process=process, port=port, folder=folder)
+        yield Server(process=process, port=port, folder=folder, grpc_port=grpc_port)
     finally:
         process.kill()
         process.wait()
