@@ -84,7 +84,7 @@ def _parse(record: bytes, file: str) -> Any:
     try:
         return protos.prediction_log_pb2.PredictionLog.FromString(record)
     except message.DecodeError as error:
-        shown = record.decode("utf-8", "surrogateescape")
+        shown = record.decode("utf-8", "replace")  # A status is text: it could not be told otherwise.
         raise errors.invalid_argument(f"Failed to parse warmup record: {shown} from {file}") from error
 
 
