@@ -5,6 +5,7 @@ import json
 import types
 import typing
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pydantic
@@ -91,23 +92,45 @@ def _remedy(problem: pydantic_core.ErrorDetails) -> str:
     return problem["msg"][:1].lower() + problem["msg"][1:]
 
 
-def _sentence(problem: pydantic_core.ErrorDetails, *, root: type[pydantic.BaseModel], prefix: str) -> str:
-    where = _path(problem["loc"], prefix=prefix)
-    match problem["type"]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One field of the wrong form."""
+
+    field: str
+    """Its path in the user's words: spec.model.version"""
+    value: str
+    """As JSON, cut; "" for one that is not there."""
+    sentence: str
+    """Path, value and what to write instead."""
+
+
+class InvalidObjectError(ValueError):
+    """An object of the wrong form; the message joins what is wrong with each field."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        sentences = [problem.sentence for problem in problems[:MAX_PROBLEMS]]
+        if len(problems) > MAX_PROBLEMS:
+            sentences.append(f"and {len(problems) - MAX_PROBLEMS} more")
+        super().__init__("; ".join(sentences))
+        self.problems = problems
+
+
+def problems(
+    error: pydantic.ValidationError, *, root: type[pydantic.BaseModel], prefix: str = "spec"
+) -> tuple[Problem, ...]:
+    """All that is wrong, one for each field."""
+    return tuple(_problem(detail, root=root, prefix=prefix) for detail in error.errors(include_url=False))
+
+
+def _problem(detail: pydantic_core.ErrorDetails, *, root: type[pydantic.BaseModel], prefix: str) -> Problem:
+    where = _path(detail["loc"], prefix=prefix)
+    value = _quoted(detail["input"])
+    match detail["type"]:
         case "missing":
-            return f"{where} is required"
+            return Problem(field=where, value="", sentence=f"{where} is required")
         case "extra_forbidden":
-            return f"{where} {_unknown_field(problem, root=root)}"
+            return Problem(field=where, value=value, sentence=f"{where} {_unknown_field(detail, root=root)}")
         case "value_error":
-            return f"{where}: {problem['ctx']['error']}"
+            return Problem(field=where, value=value, sentence=f"{where}: {detail['ctx']['error']}")
         case _:
-            return f"{where}: {_quoted(problem['input'])} {_remedy(problem)}"
-
-
-def describe(error: pydantic.ValidationError, *, root: type[pydantic.BaseModel], prefix: str = "spec") -> str:
-    """All that is wrong, one clause for each field, separated by semicolons."""
-    problems = error.errors(include_url=False)
-    clauses = [_sentence(problem, root=root, prefix=prefix) for problem in problems[:MAX_PROBLEMS]]
-    if len(problems) > MAX_PROBLEMS:
-        clauses.append(f"and {len(problems) - MAX_PROBLEMS} more")
-    return "; ".join(clauses)
+            return Problem(field=where, value=value, sentence=f"{where}: {value} {_remedy(detail)}")

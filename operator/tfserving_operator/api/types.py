@@ -178,11 +178,11 @@ def parse_spec(raw: Mapping[str, Any]) -> Spec:
 
     Raises
     ------
-    ValueError
+    explain.InvalidObjectError
         When a field is unknown, missing or of the wrong form; the message names each with its path,
         its value and what to write instead.
     """
     try:
         return Spec.model_validate(raw)
     except pydantic.ValidationError as error:
-        raise ValueError(explain.describe(error, root=Spec)) from None
+        raise explain.InvalidObjectError(explain.problems(error, root=Spec)) from None

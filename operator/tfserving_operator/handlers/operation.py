@@ -17,7 +17,7 @@ from tfserving_operator.adapters import errors, serving
 from tfserving_operator.adapters import metrics as metric
 from tfserving_operator.adapters.kube import client as kube
 from tfserving_operator.adapters.kube import login
-from tfserving_operator.core import rollout, snapshot
+from tfserving_operator.core import policies, rollout
 from tfserving_operator.handlers import probes, registry, settings
 from tfserving_operator.reconcile import leadership, machine
 
@@ -46,7 +46,7 @@ async def operate(config: configuration.Config, account: login.Login) -> int:
             client=client.with_guard(leader.check) if config.leader_election else client,
             decide=rollout.decide,
             run_test=partial(serving.run_test, session, clock=clock.now),
-            policy=build_policy(config),
+            policy=policies.build_policy(config),
             clock=clock,
             metrics=metrics,
             instance=identity,
@@ -175,18 +175,3 @@ async def _serve(stack: AsyncExitStack, app: web.Application, config: configurat
     await pages.setup()
     stack.push_async_callback(pages.cleanup)
     await web.TCPSite(pages, config.http_host or None, config.http_port).start()
-
-
-def build_policy(config: configuration.Config) -> snapshot.Policy:
-    """What the installation allows, as decisions read it."""
-    return snapshot.Policy(
-        inspect_image=config.inspect_image,
-        image_pull_policy=config.image_pull_policy,
-        allowed_images=config.allowed_images,
-        allowed_service_accounts=config.allowed_service_accounts,
-        allowed_priority_classes=config.allowed_priority_classes,
-        allowed_runtime_classes=config.allowed_runtime_classes,
-        allowed_service_types=config.allowed_service_types,
-        allowed_service_annotations=config.allowed_service_annotations,
-        drain_seconds=config.drain_seconds,
-    )

@@ -13,10 +13,16 @@ from tfserving_operator.core.validation.violations import Subject, Violation
 
 __all__ = ["Violation", "validate"]
 
-_RULES: Final = (model.check, resources.check, flags.check, installation.check)
+_RULES: Final = (model.check, resources.check, flags.check)
+_UNKNOWN: Final = snapshot.Policy(inspect_image="")
+"""Its defaults stand where the installation is not known; what it allows is then not judged."""
 
 
-def validate(spec: types.Spec, *, owner_name: str, policy: snapshot.Policy) -> tuple[Violation, ...]:
-    """All that is wrong with a spec, in one order; empty when nothing is."""
-    subject = Subject(spec=spec, owner_name=owner_name, policy=policy)
-    return tuple(violation for check in _RULES for violation in check(subject))
+def validate(spec: types.Spec, *, owner_name: str, policy: snapshot.Policy | None) -> tuple[Violation, ...]:
+    """All that is wrong with a spec, in one order; empty when nothing is.
+
+    Without a policy, what an installation allows is left out: the command line may not know it.
+    """
+    subject = Subject(spec=spec, owner_name=owner_name, policy=policy or _UNKNOWN)
+    checks = _RULES if policy is None else (*_RULES, installation.check)
+    return tuple(violation for check in checks for violation in check(subject))

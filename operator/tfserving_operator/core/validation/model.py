@@ -99,8 +99,8 @@ def _check_cases(subject: Subject) -> Iterator[Violation]:
     cases = subject.spec.smoke.cases
     for index, case in enumerate(cases):
         field = f"spec.smoke.cases[{index}]"
-        if (case.instances is None) == (case.inputs is None):
-            problem = f"case {case.name} has both instances and inputs, or neither"
+        if [case.instances, case.inputs, case.images].count(None) != 2:  # noqa: PLR2004 - one of three
+            problem = f"case {case.name} has more than one of instances, inputs and images, or none of them"
             yield _violation(field, case.name, problem, "write exactly one of them")
         if case.expect is not None and case.expect.outputs is None and case.expect.top_k is None:
             problem = f"case {case.name} expects nothing"

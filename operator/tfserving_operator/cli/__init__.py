@@ -8,13 +8,20 @@ import click
 
 import tfserving_operator
 from tfserving_operator import config as configuration
+from tfserving_operator.cli import exits
 
 # Each command imports what it needs: `inspect` runs in a small container and must not load the operator.
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group()
+_LAZY = {
+    "golden": "tfserving_operator.cli.golden:golden",
+    "validate": "tfserving_operator.cli.validate:validate",
+}
+
+
+@click.group(cls=exits.Group, lazy=_LAZY)
 @click.version_option(tfserving_operator.__version__, prog_name="tfserving-operator")
 def main() -> None:
     """Serve TensorFlow models that have proved themselves."""
