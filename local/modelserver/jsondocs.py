@@ -1,5 +1,6 @@
 """JSON documents as RapidJSON, the original's parser, reads and quotes them."""
 
+import codecs
 import re
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     """
     if not body:
         raise errors.invalid_argument("JSON Parse error: The document is empty")
-    document = _parse(body)
+    document = _parse(body.removeprefix(codecs.BOM_UTF8))
     if not isinstance(document, dict):
         raise errors.invalid_argument(f"JSON Value: {quoted(document)} Is not object")
     return document

@@ -104,7 +104,20 @@ def _read_rows_slowly(
                 f"Failed to process element: {number} of 'instances' list. JSON object: {jsondocs.quoted(row)}"
                 f" keys must be equal to: {','.join(infos)}"
             )
+    _check_are_all(rows, infos)
     return {name: _tensor(infos[name], np.stack(rows[name])) for name in infos}
+
+
+def _check_are_all(given: Mapping[str, Any], infos: Mapping[str, savedmodel.TensorInfo]) -> None:
+    # A lone base64 object passes for an object with names until here.
+    if given.keys() != infos.keys():
+        have, want, missing = (
+            f"{{{','.join(sorted(names))}}}" for names in (given, infos, infos.keys() - given.keys())
+        )
+        raise errors.invalid_argument(
+            f"input size does not match signature: {len(given)}!={len(infos)} len({have}) != len({want})."
+            f" Sent extra: {{}}. Missing but required: {missing}."
+        )
 
 
 def _add_row(

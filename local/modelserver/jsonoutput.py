@@ -73,11 +73,11 @@ def encode(text: str) -> bytes:
 
 def row_body(outputs: Mapping[str, tensors.Tensor]) -> bytes:
     """Return ``{"predictions": […]}``: one element for each row of the batch."""
-    batch_size = _batch_size(outputs)
+    _check_batch_size(outputs)
     if len(outputs) == 1:
         ((name, tensor),) = outputs.items()
         items = ", ".join(_items(name, tensor, depth=2))
-        inner = f"{items}\n{_INDENT}" if batch_size else ""
+        inner = f"{items}\n{_INDENT}"
     else:
         columns = [
             [f"{_INDENT * 3}{quote(name)}: {item}" for item in _items(name, tensor, depth=3)]
@@ -87,22 +87,23 @@ def row_body(outputs: Mapping[str, tensors.Tensor]) -> bytes:
             f"\n{_INDENT * 2}{{\n" + ",\n".join(row) + f"\n{_INDENT * 2}}}"
             for row in zip(*columns, strict=True)
         ]
-        inner = ",".join(objects) + (f"\n{_INDENT}" if objects else "")
+        inner = ",".join(objects) + f"\n{_INDENT}"
     return encode(f'{{\n{_INDENT}"predictions": [{inner}]\n}}')
 
 
-def _batch_size(outputs: Mapping[str, tensors.Tensor]) -> int:
-    batch_size = -1
+def _check_batch_size(outputs: Mapping[str, tensors.Tensor]) -> None:
+    batch_size = 0
     for name, tensor in outputs.items():
         if tensor.array.ndim == 0:
             raise errors.invalid_argument(f"Tensor name: {name} has no shape information ")
         size = tensor.array.shape[0]
-        if batch_size not in {-1, size}:
+        if size < 1:
+            raise errors.invalid_argument(f"Tensor name: {name} has invalid batch size: {size}")
+        if batch_size not in {0, size}:
             raise errors.invalid_argument(
                 f"Tensor name: {name} has inconsistent batch size: {size} expecting: {batch_size}"
             )
         batch_size = size
-    return batch_size
 
 
 def column_body(outputs: Mapping[str, tensors.Tensor]) -> bytes:

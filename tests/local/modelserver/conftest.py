@@ -8,6 +8,7 @@ from tests.support import exports
 
 EXPORT = Path(__file__).with_name("export.py")
 EXPORT_INFERENCE = Path(__file__).with_name("export_inference.py")
+EXPORT_BATCHING = Path(__file__).with_name("export_batching.py")
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +21,12 @@ def models() -> Path:
 def example_models() -> Path:
     """The folder of a model whose signatures take examples."""
     return exports.cached("modelserver-inference", EXPORT_INFERENCE)
+
+
+@pytest.fixture(scope="session")
+def batching_models() -> Path:
+    """The folder of the models that tell what they were run on and that answer in every type."""
+    return exports.cached("modelserver-batching", EXPORT_BATCHING)
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +57,9 @@ def server(
 def loading_models() -> Path:
     """The folder of the models of the tests about loading."""
     return exports.cached("modelserver-loading", EXPORT.with_name("export_loading.py"))
+
+
+@pytest.fixture
+def line_flags(models: Path) -> list[str]:
+    """The flags of a server of one model."""
+    return ["--model_name=line", f"--model_base_path={models / 'line'}"]

@@ -1,6 +1,6 @@
-"""Exports a SavedModel that tells what it was run on: run as a process of its own, because it imports TensorFlow.
+"""Exports models of which one tells what it was run on, and one answers in every type: run as a process of its own.
 
-``python export_batching.py FOLDER`` writes ``FOLDER/telling/1``.
+``python export_batching.py FOLDER`` writes ``FOLDER/telling/1`` and ``FOLDER/casting/1``. It imports TensorFlow.
 """
 
 import sys
@@ -54,7 +54,35 @@ class Telling(tf.Module):
         return {"y": x[1:]}
 
 
+class Casting(tf.Module):
+    """``cast_T`` answers in the type T; ``pair`` takes two strings."""
+
+    @tf.function(input_signature=[spec(None, dtype=tf.string), spec(None, dtype=tf.string)])
+    def pair(self, a, b):
+        return {"y": a + b}
+
+    @tf.function(input_signature=[spec(None)])
+    def none(self, x):
+        return {"y": x[:0]}
+
+
+TYPES = ("float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
+OTHER_TYPES = ("string", "float16", "bfloat16", "complex64", "complex128")
+
+
+def caster(dtype: str):
+    @tf.function(input_signature=[spec(None)])
+    def cast(x):
+        return {"y": tf.strings.as_string(x) if dtype == "string" else tf.cast(x, dtype)}
+
+    return cast.get_concrete_function()
+
+
 def main(root: Path) -> None:
+    casting = Casting()
+    casts = {f"cast_{dtype}": caster(dtype) for dtype in TYPES + OTHER_TYPES}
+    others = {name: getattr(casting, name).get_concrete_function() for name in ("pair", "none")}
+    tf.saved_model.save(casting, str(root / "casting" / "1"), signatures=casts | others)
     model = Telling()
     names = ("double", "add", "total", "join", "project", "scalar", "fewer")
     signatures = {name: getattr(model, name).get_concrete_function() for name in names}

@@ -9,18 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.local.modelserver import servers
-from tests.support import exports
 
-EXPORT = Path(__file__).with_name("export_batching.py")
 WAIT_SECONDS = 0.6
 WAIT = f"batch_timeout_micros {{ value: {int(WAIT_SECONDS * 1e6)} }}"
 ONCE = ("--max_num_load_retries=0", "--load_retry_interval_micros=0")
 
 
-@pytest.fixture(scope="session")
-def telling() -> Path:
+@pytest.fixture(scope="module")
+def telling(batching_models: Path) -> Path:
     """The base path of the model that tells what it was run on."""
-    return exports.cached("modelserver-batching", EXPORT) / "telling"
+    return batching_models / "telling"
 
 
 def batching(folder: Path, parameters: str) -> tuple[str, str]:
