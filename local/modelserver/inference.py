@@ -196,11 +196,12 @@ def _run_examples(
 def multi_inference(model: savedmodel.SavedModel, request: Any, options: Options = _DEFAULTS) -> Any:
     """Answer a ``MultiInferenceRequest``: several signatures of one model on the same examples in one run."""
     plans = _plan_tasks(model, request.tasks, options)
-    input_name = plans[0].input_name if plans else ""
     output_names = sorted({name for plan in plans for name in plan.output_names})
     tensor = examples.to_tensor(request.input)
     counted = _Counted(request.tasks[0].model_spec.name if plans else "", "MultiInference")
-    results = _run_examples(model, {input_name: tensor}, output_names, options, counted)
+    # Each signature that TensorFlow 2 writes has an input tensor of its own; all of them get the same examples.
+    feeds = dict.fromkeys((plan.input_name for plan in plans), tensor)
+    results = _run_examples(model, feeds, output_names, options, counted)
     count = tensor.array.size
     response = protos.inference_pb2.MultiInferenceResponse()
     for task, plan in zip(request.tasks, plans, strict=True):
@@ -235,12 +236,11 @@ def _plan_tasks(
             raise errors.ServingError(
                 errors.Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}"
             )
-        plan = classifying.plan(
-            model.signature_defs[name], task.method_name, checks_method_name=options.checks_method_names
+        plans.append(
+            classifying.plan(
+                model.signature_defs[name], task.method_name, checks_method_name=options.checks_method_names
+            )
         )
-        if plans and plan.input_name != plans[0].input_name:
-            raise errors.invalid_argument("Input tensor must be the same for all Signatures.")
-        plans.append(plan)
     return plans
 
 

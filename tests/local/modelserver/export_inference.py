@@ -47,7 +47,7 @@ def signatures() -> dict:
         "regress": signature(REGRESS, given, {"outputs": y}),
         "regress_flat": signature(REGRESS, given, {"outputs": tf.reshape(y, [-1])}),
         "regress_other": signature(
-            REGRESS, {"inputs": other}, {"outputs": tf.cast(tf.size(other), tf.float32)}
+            REGRESS, {"inputs": other}, {"outputs": tf.cast(tf.shape(other), tf.float32)}
         ),
         "regress_wide": signature(REGRESS, given, {"outputs": scores}),
         "regress_short": signature(REGRESS, given, {"outputs": y[:1]}),
