@@ -97,3 +97,9 @@ def _with_examples(request: Any, model: str, signature: str, xs: Sequence[float]
 def add_examples(examples: Any, xs: Sequence[float]) -> None:
     for x in xs:
         examples.add().features.feature["x"].float_list.value.append(x)
+
+
+def predict_line(client: Client, model: str = "line") -> list[float]:
+    """Ask a line for its value at 2."""
+    answer = client.prediction.Predict(predict_request(model, x=[2]), timeout=60)
+    return list(answer.outputs["y"].float_val)
