@@ -1,5 +1,6 @@
 """Inputs, good and bad, and what is said about them; Python and the API server are held to the same table."""
 
+from tests.support import further_inputs
 from tests.support.judged import Input, limits, requests
 from tests.support.resource_inputs import MEMORY, RESOURCES
 
@@ -130,7 +131,7 @@ CASES = [
         title="a case with both forms",
         changes={"smoke": {"cases": [{"name": "a", "instances": [1], "inputs": {"x": [1]}}]}},
         said=(
-            "spec.smoke.cases[0]: case a has both instances and inputs, or neither: write exactly one of them",
+            "spec.smoke.cases[0]: case a has more than one of instances, inputs and images, or none of them: write exactly one of them",
         ),
         server="oneOf",
     ),
@@ -138,7 +139,7 @@ CASES = [
         title="a case with neither form",
         changes={"smoke": {"cases": [{"name": "a"}]}},
         said=(
-            "spec.smoke.cases[0]: case a has both instances and inputs, or neither: write exactly one of them",
+            "spec.smoke.cases[0]: case a has more than one of instances, inputs and images, or none of them: write exactly one of them",
         ),
         server="oneOf",
     ),
@@ -158,10 +159,10 @@ CASES = [
     ),
     Input(
         title="an unknown check",
-        changes={"smoke": {"checks": {"latency": {"mode": "Off"}}}},
-        said=("spec.smoke.checks.latency is not a field",),
+        changes={"smoke": {"checks": {"speed": {"mode": "Off"}}}},
+        said=("spec.smoke.checks.speed is not a field",),
         parses=False,
-        server='unknown field "spec.smoke.checks.latency"',
+        server='unknown field "spec.smoke.checks.speed"',
     ),
     Input(
         title="an unknown field",
@@ -172,4 +173,14 @@ CASES = [
     ),
 ]
 
-INPUTS = [*GOOD, *MEMORY, *RESOURCES, *FLAGS, *MODEL, *CASES]
+INPUTS = [
+    *GOOD,
+    *further_inputs.GOOD,
+    *MEMORY,
+    *RESOURCES,
+    *FLAGS,
+    *MODEL,
+    *CASES,
+    *further_inputs.WARNINGS,
+    *further_inputs.BAD,
+]

@@ -46,11 +46,85 @@ class Expectation(SpecModel):
     """Tolerance in absolute terms. Default 0.00001."""
 
 
+class Channels(StrEnum):
+    """The order of a decoded image's channels."""
+
+    RGB = "RGB"
+    """means red first: what TensorFlow and Pillow decode"""
+    BGR = "BGR"
+    """means blue first: what OpenCV decodes"""
+    Gray = "Gray"
+    """means one channel"""
+
+
+class Scale(StrEnum):
+    """The range of a decoded image's values."""
+
+    Bytes = "0..255"
+    """means values as they are in the file"""
+    Unit = "0..1"
+    """means divided by 255"""
+    Symmetric = "-1..1"
+    """means divided by 127.5, minus 1"""
+
+
+class ImageFormat(StrEnum):
+    """What kind of file an image is."""
+
+    JPEG = "JPEG"
+    """means JPEG"""
+    PNG = "PNG"
+    """means PNG"""
+    BMP = "BMP"
+    """means a bitmap"""
+    GIF = "GIF"
+    """means the first frame of a GIF"""
+    WEBP = "WEBP"
+    """means WebP"""
+
+
+class ImageDtype(StrEnum):
+    """The type of a decoded image's values."""
+
+    UInt8 = "uint8"
+    """means whole numbers, which float inputs take too"""
+    Float32 = "float32"
+    """means numbers with a fraction"""
+
+
+class Decode(SpecModel):
+    """How an image file becomes the values of one row: height x width x channels."""
+
+    format: ImageFormat | None = None
+    """What the file must be. Without it, any of the known formats."""
+    channels: Channels = Channels.RGB
+    """The order of the channels: RGB, BGR or Gray. Default RGB."""
+    height: Annotated[Int32, Field(ge=1, le=4096)] | None = None
+    """The height that the model takes; the image is resized to it, bilinearly. Without it, the image's own."""
+    width: Annotated[Int32, Field(ge=1, le=4096)] | None = None
+    """The width that the model takes. Without it, the image's own."""
+    dtype: ImageDtype | None = None
+    """uint8 or float32. Default: uint8 for values from 0 to 255, else float32."""
+    scale: Scale = Scale.Bytes
+    """The range of the values. Default 0..255."""
+
+
+class Image(SpecModel):
+    """An image file. For a model that takes encoded files, write instances: [{b64: ...}] instead."""
+
+    b64: Annotated[str, Field(min_length=1, max_length=204800)]
+    """The file, as base64."""
+    decode: Decode = Decode()
+    """How it becomes values."""
+
+
 class Case(SpecModel):
-    """One or more rows that are sent to the model as they stand."""
+    """One or more rows that are sent to the model."""
 
     model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}]}
+        json_schema_extra={
+            "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}, {"required": ["images"]}]
+        }
     )
 
     name: Annotated[
@@ -58,9 +132,11 @@ class Case(SpecModel):
     ]
     """Names the case in messages."""
     instances: Annotated[Any, Field(json_schema_extra=UNTYPED)] = None
-    """Row form: a list with one entry for each row. Either this or inputs."""
+    """Row form: a list with one entry for each row, sent as it stands. Either this, inputs or images."""
     inputs: Annotated[Any, Field(json_schema_extra=UNTYPED)] = None
-    """Columnar form: each input's values by its name, batch first. Either this or instances."""
+    """Columnar form: each input's values by its name, batch first, sent as they stand. Either this, instances or images."""
+    images: Annotated[tuple[Image, ...], Field(min_length=1, max_length=64)] | None = None
+    """Image files, one for each row, which the operator decodes. Either this, instances or inputs."""
     expect: Expectation | None = None
     """The golden answer; a case without one still counts for all other checks."""
 

@@ -1,6 +1,7 @@
 """Where a test's cases come from: the spec, users' ConfigMaps, or what a revision passed with before."""
 
 import asyncio
+import base64
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
@@ -15,6 +16,8 @@ from tfserving_operator.core.workloads import names
 
 REMEMBERED: Final = 64
 """Smoke inputs that are kept in memory, the last used ones."""
+REMEMBERED_BYTES: Final = 64 * 1024 * 1024
+"""Of all of them together, as JSON; the last used one is kept whatever its size."""
 
 
 class CasesMissingError(Exception):
@@ -72,8 +75,7 @@ class Casebook:
             self._known.move_to_end(digest)
             return known
         raw = await self._get(namespace, name)
-        text = (raw.get("data") or {}).get(names.CASES_KEY, "")
-        found = await asyncio.to_thread(cases.from_pinned, text.encode())
+        found = await asyncio.to_thread(cases.from_pinned, _pinned_bytes(raw))
         if found.digest != digest:
             raise cases.InvalidCases(f"configmap {name} holds other cases than its digest says")
         return self._remember(found)
@@ -81,23 +83,37 @@ class Casebook:
     def _remember(self, found: cases.ResolvedCases) -> cases.ResolvedCases:
         found = self._known.setdefault(found.digest, found)
         self._known.move_to_end(found.digest)
-        while len(self._known) > REMEMBERED:
+        while len(self._known) > REMEMBERED or (len(self._known) > 1 and self._size() > REMEMBERED_BYTES):
             self._known.popitem(last=False)
         return found
 
-    async def _read(self, namespace: str, name: str, key: str) -> str:
+    def _size(self) -> int:
+        return sum(known.size for known in self._known.values())
+
+    async def _read(self, namespace: str, name: str, key: str) -> str | bytes:
         raw = await self._get(namespace, name)
         data = raw.get("data") or {}
         if key in data:
             return str(data[key])
-        if key in (raw.get("binaryData") or {}):
+        binary = raw.get("binaryData") or {}
+        if key in binary and key.endswith(cases.ARCHIVE_SUFFIX):
+            return base64.b64decode(binary[key])
+        if key in binary:
             raise cases.InvalidCases(
-                f"configmap {name} key {key} is binary: write a list of cases as JSON or YAML"
+                f"configmap {name} key {key} is binary: write cases as JSON or YAML, or arrays under a key that ends"
+                f" in {cases.ARCHIVE_SUFFIX}"
             )
-        raise CasesMissingError(f"configmap {name} has no key {key}; it has {sorted(data)}")
+        raise CasesMissingError(f"configmap {name} has no key {key}; it has {sorted([*data, *binary])}")
 
     async def _get(self, namespace: str, name: str) -> kube.Raw:
         try:
             return await self._client.get(resources.CONFIG_MAPS, namespace=namespace, name=name)
         except errors.NotFoundError as error:
             raise CasesMissingError(f"configmap {name} is not there") from error
+
+
+def _pinned_bytes(raw: kube.Raw) -> bytes:
+    packed = (raw.get("binaryData") or {}).get(names.COMPRESSED_CASES_KEY)
+    if packed:
+        return base64.b64decode(packed)
+    return str((raw.get("data") or {}).get(names.CASES_KEY, "")).encode()

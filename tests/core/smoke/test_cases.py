@@ -1,10 +1,12 @@
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfserving_operator.core.smoke import cases
+from tfserving_operator.core import inspection
+from tfserving_operator.core.smoke import cases, encoding
 
 CAT = {"name": "cat", "instances": [[0.1, 0.2]], "expect": {"outputs": {"p": [[0.9, 0.1]]}}}
 SOURCE = "configmap goldens key cases.json"
@@ -71,14 +73,14 @@ def test_what_is_pinned_is_read_back(rows):
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        (3, "smoke.cases[0] is 3; write a mapping with name, instances, inputs, expect"),
+        (3, "smoke.cases[0] is 3; write a mapping with name, instances, inputs, images, expect"),
         (
             {"instances": [1]},
             "smoke.cases[0]: name must be letters, digits, '-', '_' and '.', at most 63, such as cat-1; it is absent",
         ),
         (
             {"name": "cat"},
-            'smoke.cases[0] ("cat"): write either instances (a list of rows) or inputs (values by input name)',
+            'smoke.cases[0] ("cat"): write either instances (a list of rows), inputs (values by input name) or images (files)',
         ),
         (
             {"name": "cat", "instance": [1]},
@@ -146,8 +148,61 @@ def test_a_document_that_cannot_be_used_is_refused_with_its_source(text, message
 
 
 def test_more_than_can_be_pinned_is_refused():
-    with pytest.raises(cases.InvalidCases, match="more than the 1000000 that can be pinned"):
-        cases.resolve([{"name": "a", "instances": [[0.123456789] * 100_000]}])
+    values = np.random.default_rng(1).random(120_000).tolist()
+    with pytest.raises(cases.InvalidCases, match="at most 1000000 compressed bytes can be pinned"):
+        cases.resolve([{"name": "a", "instances": [values]}])
+
+
+PROVENANCE = {
+    "tensorflowVersion": "2.21.0",
+    "modelDigest": "sha256:1",
+    "pipelineDigest": "sha256:2",
+    "signature": {
+        "name": "serving_default",
+        "inputs": {"x": {"dtype": "DT_FLOAT", "shape": [-1, 2]}},
+        "outputs": {"y": {"dtype": "DT_FLOAT", "shape": None}},
+    },
+    "inputs": {"x": {"mean": [0.5, 1], "std": [1, 1], "min": [0, 0], "max": [1, 2], "count": 100}},
+    "assets": {"vocab.txt": "sha256:3"},
+    "vocabularies": ["vocab.txt"],
+}
+
+
+def test_goldens_come_with_their_provenance_which_is_pinned_and_never_sent():
+    text = json.dumps({"provenance": PROVENANCE, "cases": [{"name": "a", "instances": [[1, 2]]}]})
+    found = cases.resolve([], [(SOURCE, text)])
+
+    told = found.provenance
+    assert told is not None
+    assert told.signature_name == "serving_default"
+    assert told.signature.inputs["x"] == inspection.Tensor(dtype="DT_FLOAT", shape=(-1, 2))
+    assert told.inputs["x"].mean == (0.5, 1.0)
+    assert told.vocabularies == ("vocab.txt",)
+    assert cases.from_pinned(found.canonical) == found
+    assert b"2.21.0" not in encoding.body(found.cases[0], "s")
+
+
+def test_without_provenance_the_digest_is_the_one_that_earlier_operators_pinned():
+    found = cases.resolve([{"name": "a", "instances": [[1, 2]]}])
+
+    assert found.canonical == b'{"cases":[{"instances":[[1,2]],"name":"a"}],"format":1}'
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        3,
+        {"inputs": 3},
+        {"inputs": {"x": {"mean": [1]}}},
+        {"inputs": {"x": {**PROVENANCE["inputs"]["x"], "std": [1]}}},
+        {"signature": {"inputs": {"x": 1}}},
+        {"assets": [1]},
+    ],
+)
+def test_a_provenance_that_was_edited_is_refused(wrong):
+    text = json.dumps({"provenance": wrong, "cases": [{"name": "a", "instances": [[1, 2]]}]})
+    with pytest.raises(cases.InvalidCases, match="as `golden record` wrote it"):
+        cases.resolve([], [(SOURCE, text)])
 
 
 @pytest.mark.parametrize("canonical", [b"{", b"[]", b'{"format": 3, "cases": []}', b"[" * 100_000, b"\xff"])

@@ -4,7 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tfserving_operator.api.smoke import Channels, Scale
 from tfserving_operator.core import inspection
+
+__all__ = [
+    "DEFAULT_ATOL",
+    "DEFAULT_RTOL",
+    "Case",
+    "Channels",
+    "Expect",
+    "Image",
+    "InvalidCases",
+    "Provenance",
+    "ResolvedCases",
+    "Scale",
+    "Statistics",
+    "TopK",
+]
 
 DEFAULT_RTOL: Final = 1e-3
 DEFAULT_ATOL: Final = 1e-5
@@ -35,12 +51,29 @@ class Expect:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Image:
+    """An image file, and how it becomes one row."""
+
+    b64: str
+    format: str = ""
+    """What it must be, such as JPEG; "" for any that is known."""
+    channels: Channels = Channels.RGB
+    height: int = 0
+    """0: the image's own, as with the width."""
+    width: int = 0
+    dtype: str = "uint8"
+    scale: Scale = Scale.Bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """One or more rows that are sent to the predict API as they stand: either `instances` or `inputs`."""
+    """One or more rows that are sent to the predict API: `instances` or `inputs` as they stand, or `images`."""
 
     name: str
     instances: Sequence[Any] | None = None
     inputs: Any = None
+    images: tuple[Image, ...] = ()
+    """Files that `images.decoded` makes instances of; it keeps them, for the canonical form."""
     expect: Expect | None = None
 
     @property
@@ -89,5 +122,7 @@ class ResolvedCases:
     digest: str
     """`sha256:<hex>` of the canonical form, or of the generator's version for made inputs."""
     canonical: bytes
-    """JSON; b"" for made inputs."""
+    """JSON, compressed by gzip where it is long; b"" for made inputs."""
+    size: int = 0
+    """Bytes of the JSON."""
     provenance: Provenance | None = None

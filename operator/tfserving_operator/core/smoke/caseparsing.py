@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from tfserving_operator.core.smoke import images
 from tfserving_operator.core.smoke.caseforms import Case, Expect, InvalidCases, TopK
 
 _NAME: Final = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?")
 _NAME_CHARACTERS: Final = 63
-_CASE_FIELDS: Final = ("name", "instances", "inputs", "expect")
+_CASE_FIELDS: Final = ("name", "instances", "inputs", "images", "expect")
 _EXPECT_FIELDS: Final = ("outputs", "topK", "rtol", "atol")
 _TOP_K_FIELDS: Final = ("output", "k", "classes")
 
@@ -28,9 +29,10 @@ def parse_case(raw: Any, where: str) -> Case:
         )
     where = f'{where} ("{name}")'
     instances, inputs = fields.get("instances"), fields.get("inputs")
-    if (instances is None) == (inputs is None):
+    files = images.parse(fields["images"], where) if "images" in fields else ()
+    if (instances is not None) + (inputs is not None) + bool(files) != 1:
         raise InvalidCases(
-            f"{where}: write either instances (a list of rows) or inputs (values by input name)"
+            f"{where}: write either instances (a list of rows), inputs (values by input name) or images (files)"
         )
     if instances is not None and (not isinstance(instances, list | tuple) or not instances):
         raise InvalidCases(
@@ -38,8 +40,12 @@ def parse_case(raw: Any, where: str) -> Case:
         )
     if inputs is not None and isinstance(inputs, Mapping | list | tuple) and not inputs:
         raise InvalidCases(f"{where}: inputs is empty; write each input's values by its name, batch first")
-    expect = _parse_expect(fields["expect"], where, instances) if fields.get("expect") is not None else None
-    return Case(name=name, instances=instances, inputs=inputs, expect=expect)
+    expect = (
+        _parse_expect(fields["expect"], where, files or instances)
+        if fields.get("expect") is not None
+        else None
+    )
+    return Case(name=name, instances=instances, inputs=inputs, images=files, expect=expect)
 
 
 def _parse_expect(raw: Any, where: str, instances: Sequence[Any] | None) -> Expect:
@@ -68,8 +74,10 @@ def _check_golden(values: Any, where: str, instances: Sequence[Any] | None) -> N
         raise InvalidCases(f"{where}: its rows differ in length; an output is a rectangular list") from None
     if array.dtype.kind not in "fiubU" or array.ndim == 0:
         raise InvalidCases(f"{where} must be a list of numbers, booleans or strings, batch first")
-    if array.dtype.kind == "U" and any(
-        isinstance(leaf, float) for leaf in np.asarray(values, dtype=object).flat
+    if (
+        array is not values
+        and array.dtype.kind == "U"
+        and any(isinstance(leaf, float) for leaf in np.asarray(values, dtype=object).flat)
     ):
         raise InvalidCases(f"{where} mixes numbers and strings")
     _check_rows(len(array), where, instances)

@@ -4,45 +4,64 @@ Cases come from the spec and from ConfigMaps; `casefiles` reads the latter. What
 canonical form is the same JSON, so that a digest stands for a smoke input and a pinned input can be read back.
 """
 
+import gzip
 import hashlib
+import io
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from tfserving_operator.core.smoke import casefiles, generator, provenance
+import numpy as np
+
+from tfserving_operator.core.smoke import archives, casefiles, generator, images, provenance
 from tfserving_operator.core.smoke.caseforms import (
     DEFAULT_ATOL,
     DEFAULT_RTOL,
     Case,
+    Channels,
     Expect,
+    Image,
     InvalidCases,
     Provenance,
     ResolvedCases,
+    Scale,
     Statistics,
     TopK,
 )
 from tfserving_operator.core.smoke.caseparsing import parse_case
 
 __all__ = [
+    "ARCHIVE_SUFFIX",
     "DEFAULT_ATOL",
     "DEFAULT_RTOL",
     "MADE",
     "Case",
+    "Channels",
     "Expect",
+    "Image",
     "InvalidCases",
     "Provenance",
     "ResolvedCases",
+    "Scale",
     "Statistics",
     "TopK",
     "from_pinned",
+    "is_compressed",
     "parse_case",
     "resolve",
 ]
 
-MAX_CANONICAL_BYTES: Final = 1_000_000
-"""All cases together are pinned in one ConfigMap, which etcd bounds at 1 MiB."""
+MAX_PLAIN_BYTES: Final = 256 * 1024
+"""A longer canonical form is compressed."""
+MAX_PINNED_BYTES: Final = 1_000_000
+"""All cases together are pinned in one ConfigMap, which the API server bounds at 1 MiB."""
+MAX_CANONICAL_BYTES: Final = 48 * 1024 * 1024
+"""Before compression."""
+ARCHIVE_SUFFIX: Final = ".npz"
+_GZIP: Final = b"\x1f\x8b"
 _FORMATS: Final = (1, 2)
-"""The second has a provenance. Cases that need no more are written in the first, so that digests stay."""
+"""The second has a provenance, images or arrays. Cases that need no more are written in the first, so that digests stay."""
 
 MADE: Final = ResolvedCases(
     cases=(), digest=f"sha256:{hashlib.sha256(generator.VERSION.encode()).hexdigest()}", canonical=b""
@@ -50,7 +69,9 @@ MADE: Final = ResolvedCases(
 """No cases: inputs are made from the signature."""
 
 
-def resolve(inline: Sequence[Mapping[str, Any]], documents: Sequence[tuple[str, str]] = ()) -> ResolvedCases:
+def resolve(
+    inline: Sequence[Mapping[str, Any]], documents: Sequence[tuple[str, str | bytes]] = ()
+) -> ResolvedCases:
     """Read the cases of a spec.
 
     Parameters
@@ -58,9 +79,9 @@ def resolve(inline: Sequence[Mapping[str, Any]], documents: Sequence[tuple[str, 
     inline
         `spec.smoke.cases`.
     documents
-        (source, text) pairs, such as ("configmap goldens key cases.json", "[…]"): cases as JSON or YAML, as a
-        list or with their provenance. Those of several documents add up; the first provenance counts.
-        Reading a megabyte of YAML takes a second: call this off the event loop when there are any.
+        (source, content) pairs, such as ("configmap goldens key cases.json", "[…]"): text is cases as JSON or YAML,
+        as a list or with their provenance; bytes are an .npz file. Those of several documents add up; the first
+        provenance counts. Reading a megabyte of YAML takes a second: call this off the event loop when there are any.
 
     Raises
     ------
@@ -69,10 +90,10 @@ def resolve(inline: Sequence[Mapping[str, Any]], documents: Sequence[tuple[str, 
     """
     found = [parse_case(raw, f"smoke.cases[{i}]") for i, raw in enumerate(inline)]
     told: Provenance | None = None
-    for source, text in documents:
+    for source, content in documents:
         try:
-            document = casefiles.parse(text)
-        except casefiles.InvalidDocumentError as error:
+            document = _parse(source, content)
+        except (casefiles.InvalidDocumentError, archives.InvalidArchiveError) as error:
             raise InvalidCases(f"{source}: {error}") from error
         found += [parse_case(raw, f"{source}: case {i + 1}") for i, raw in enumerate(document.cases)]
         if document.provenance is not None and told is None:
@@ -80,18 +101,58 @@ def resolve(inline: Sequence[Mapping[str, Any]], documents: Sequence[tuple[str, 
     return _resolved(found, told)
 
 
+def _parse(source: str, content: str | bytes) -> casefiles.Document:
+    if isinstance(content, str):
+        return casefiles.parse(content)
+    name = source.replace("/", " ").split()[-1].removesuffix(ARCHIVE_SUFFIX)
+    return casefiles.Document(cases=archives.parse(content, name))
+
+
 def from_pinned(canonical: bytes) -> ResolvedCases:
     """Read back what `ResolvedCases.canonical` held; b"" stands for made inputs."""
     if not canonical:
         return MADE
     try:
-        raw = json.loads(canonical)
+        raw = json.loads(_unpacked(canonical))
         if raw["format"] not in _FORMATS:
             raise InvalidCases(f"pinned cases: format {raw['format']} is not known to this operator")
         told = provenance.parse(raw["provenance"], "pinned cases") if "provenance" in raw else None
-        return _resolved([parse_case(case, "pinned cases") for case in raw["cases"]], told)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        has_arrays = raw["format"] > 1
+        given = [_with_arrays(case) if has_arrays else case for case in raw["cases"]]
+        return _resolved([parse_case(case, "pinned cases") for case in given], told)
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        OSError,
+        EOFError,
+        zlib.error,
+    ) as error:
         raise InvalidCases(f"pinned cases cannot be read: {error}") from error
+
+
+def is_compressed(canonical: bytes) -> bool:
+    """Whether a canonical form must be kept as bytes rather than as text."""
+    return canonical.startswith(_GZIP)
+
+
+def _unpacked(canonical: bytes) -> bytes:
+    if not is_compressed(canonical):
+        return canonical
+    with gzip.GzipFile(fileobj=io.BytesIO(canonical)) as file:
+        text = file.read(MAX_CANONICAL_BYTES + 1)
+    if len(text) > MAX_CANONICAL_BYTES:
+        raise ValueError(f"more than {MAX_CANONICAL_BYTES} bytes")
+    return text
+
+
+def _with_arrays(raw: Mapping[str, Any]) -> dict[str, Any]:
+    case = {**raw, "inputs": archives.from_wire(raw.get("inputs"))}
+    if "outputs" in (raw.get("expect") or {}):
+        case["expect"] = {**raw["expect"], "outputs": archives.from_wire(raw["expect"]["outputs"])}
+    return case
 
 
 def _resolved(found: Sequence[Case], told: Provenance | None) -> ResolvedCases:
@@ -104,32 +165,53 @@ def _resolved(found: Sequence[Case], told: Provenance | None) -> ResolvedCases:
         names.add(case.name)
     body: dict[str, Any] = {"format": 1, "cases": [_canonical_case(case) for case in found]}
     if told is not None:
-        body |= {"format": 2, "provenance": provenance.to_wire(told)}
+        body["provenance"] = provenance.to_wire(told)
+    if told is not None or any(case.images or _has_arrays(case) for case in found):
+        body["format"] = 2
     try:
-        canonical = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+        text = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidCases(
             f"the smoke cases cannot be written as JSON: {error}; use numbers, strings and lists"
         ) from None
-    if len(canonical) > MAX_CANONICAL_BYTES:
-        raise InvalidCases(
-            f"the smoke cases come to {len(canonical)} bytes of JSON, more than the {MAX_CANONICAL_BYTES} that can be"
-            " pinned: use fewer rows, or fewer digits"
-        )
     return ResolvedCases(
         cases=tuple(found),
-        digest=f"sha256:{hashlib.sha256(canonical).hexdigest()}",
-        canonical=canonical,
+        digest=f"sha256:{hashlib.sha256(text).hexdigest()}",
+        canonical=_packed(text),
+        size=len(text),
         provenance=told,
     )
 
 
+def _packed(text: bytes) -> bytes:
+    if len(text) <= MAX_PLAIN_BYTES:
+        return text
+    packed = gzip.compress(text, compresslevel=6, mtime=0) if len(text) <= MAX_CANONICAL_BYTES else b""
+    if not packed or len(packed) > MAX_PINNED_BYTES:
+        into = f", {len(packed)} compressed," if packed else ""
+        raise InvalidCases(
+            f"the smoke cases come to {len(text)} bytes of JSON{into} and at most {MAX_PINNED_BYTES} compressed bytes can"
+            " be pinned in a ConfigMap: use fewer rows, fewer digits, topK instead of wide outputs, or image files"
+        )
+    return packed
+
+
+def _has_arrays(case: Case) -> bool:
+    expected = case.expect.outputs.values() if case.expect else ()
+    sent = case.inputs.values() if isinstance(case.inputs, Mapping) else ()
+    return any(isinstance(value, np.ndarray) for value in (*sent, *expected))
+
+
 def _canonical_case(case: Case) -> dict[str, Any]:
-    raw: dict[str, Any] = {"name": case.name, **case.payload}
+    raw: dict[str, Any] = {"name": case.name}
+    if case.images:
+        raw["images"] = [images.to_wire(image) for image in case.images]
+    else:
+        raw |= archives.to_wire(case.payload)
     if case.expect:
         raw["expect"] = {"rtol": case.expect.rtol, "atol": case.expect.atol}
         if case.expect.outputs:
-            raw["expect"]["outputs"] = case.expect.outputs
+            raw["expect"]["outputs"] = archives.to_wire(case.expect.outputs)
         if top_k := case.expect.top_k:
             raw["expect"]["topK"] = {"output": top_k.output, "k": top_k.k, "classes": top_k.classes}
     return raw

@@ -1,11 +1,13 @@
 """ConfigMaps of a revision: what the server reads, and the smoke input that it passed with."""
 
+import base64
 from typing import Any
 
 from google.protobuf import text_encoding
 
 from tfserving_operator.api import constants, types
 from tfserving_operator.core import snapshot
+from tfserving_operator.core.smoke import cases
 from tfserving_operator.core.workloads import names
 
 _MONITORING = """prometheus_config {
@@ -75,7 +77,11 @@ def build_pin(
         meta["annotations"][constants.ANNOTATION_INPUT_DIGEST] = input_digest
     if model_bytes is not None:
         meta["annotations"][constants.ANNOTATION_MODEL_BYTES] = str(model_bytes)
-    data = {names.CASES_KEY: pinned_cases.decode()} if pinned_cases else {}
+    is_packed = cases.is_compressed(pinned_cases)
+    data = {names.CASES_KEY: pinned_cases.decode()} if pinned_cases and not is_packed else {}
     if model_digest:
         data[names.DIGEST_KEY] = model_digest
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "immutable": True, "data": data}
+    pin: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "immutable": True}
+    if is_packed:
+        pin["binaryData"] = {names.COMPRESSED_CASES_KEY: base64.b64encode(pinned_cases).decode()}
+    return pin | {"data": data}

@@ -15,6 +15,7 @@ PIN_PATH: Final = "/etc/tfserving-operator/pin"
 MODELS_CONFIG: Final = "models.config"
 MONITORING_CONFIG: Final = "monitoring.config"
 CASES_KEY: Final = "cases.json"
+COMPRESSED_CASES_KEY: Final = "cases.json.gz"
 DIGEST_KEY: Final = "model-digest"
 
 
