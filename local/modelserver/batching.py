@@ -149,7 +149,7 @@ class Batcher:
         self._is_per_model = given.enable_per_model_batching_parameters
         self._default_timeout_ms = given.rest_api_timeout_in_ms
         self._metrics = counted
-        self._scheduler = batchqueues.Scheduler(parameters.num_batch_threads)
+        self._scheduler = batchqueues.Scheduler(parameters.num_batch_threads, parameters.thread_pool_name)
 
     @classmethod
     def from_flags(cls, given: flags.Flags, counted: metrics.Metrics) -> Self | None:

@@ -29,8 +29,8 @@ class Parameters:
         How long a batch that is not full waits for more.
     max_enqueued_batches
         How many batches may wait for a thread, the open one included.
-    num_batch_threads
-        How many batches of all models run at once.
+    num_batch_threads, thread_pool_name
+        How many batches of all models run at once, and what the threads are called.
     allowed_batch_sizes
         What a batch is filled up to; empty leaves it as it is.
     pad_variable_length_inputs
@@ -44,6 +44,7 @@ class Parameters:
     batch_timeout_micros: int
     max_enqueued_batches: int
     num_batch_threads: int
+    thread_pool_name: str
     allowed_batch_sizes: tuple[int, ...]
     pad_variable_length_inputs: bool
     splits_large: bool
@@ -64,6 +65,9 @@ class Parameters:
             batch_timeout_micros=value("batch_timeout_micros", 0),
             max_enqueued_batches=most_enqueued if splits else max(most_enqueued, 1),
             num_batch_threads=value("num_batch_threads", flags.schedulable_cpus()),
+            thread_pool_name=(
+                proto.thread_pool_name.value if proto.HasField("thread_pool_name") else "batch_threads"
+            ),
             allowed_batch_sizes=tuple(proto.allowed_batch_sizes),
             pad_variable_length_inputs=proto.pad_variable_length_inputs,
             splits_large=splits,
@@ -106,8 +110,10 @@ def read(given: flags.Flags) -> Parameters | None:
                 " true."
             )
         return None
-    path = given.batching_parameters_file
-    proto = textprotos.read_batching_parameters(path) if path else textprotos.no_batching_parameters()
+    if given.batching_parameters_file:
+        return Parameters.from_proto(textprotos.read_batching_parameters(given.batching_parameters_file))
+    proto = textprotos.no_batching_parameters()
+    proto.thread_pool_name.value = "model_server_batch_threads"
     return Parameters.from_proto(proto)
 
 

@@ -151,11 +151,11 @@ class _Joined:
 class Scheduler:
     """The threads that process the batches of all queues."""
 
-    def __init__(self, thread_count: int) -> None:
+    def __init__(self, thread_count: int, name: str) -> None:
         self._changed = threading.Condition()
         self._queues: collections.deque[Queue] = collections.deque()
         for number in range(thread_count):
-            threading.Thread(target=self._work, name=f"batch_threads_{number}", daemon=True).start()
+            threading.Thread(target=self._work, name=f"{name}_{number}", daemon=True).start()
 
     def add_queue(self, queue: Queue) -> None:
         """Let a queue take its turn with the others."""

@@ -17,6 +17,8 @@ _Message = MutableMapping[str, Any]
 _NEVER_SECONDS: Final = 365 * 24 * 3600
 """The original never ends an idle connection by itself."""
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
+MAX_UNCOMPRESSED_BYTES: Final = 100 * 2**20
+"""What a compressed body may hold; a plain one is not limited."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,12 +100,19 @@ class App:
     def _answer(self, scope: _Message, path: str, body: bytes) -> rest.Response:
         if self._has_cors and scope["method"] == "OPTIONS":
             return rest.Response(body=b"")
-        if body and any(name == b"content-encoding" and b"gzip" in value for name, value in scope["headers"]):
-            try:
-                body = zlib.decompress(body, _GZIP_WINDOW)
-            except zlib.error:
-                body = b""  # the original goes on with what it has, which is nothing
+        if any(name == b"content-encoding" and b"gzip" in value for name, value in scope["headers"]):
+            body = _uncompressed(body)
         return self._api.answer(scope["method"], path, body)
+
+
+def _uncompressed(body: bytes) -> bytes:
+    """Return what a compressed body holds; nothing if it cannot be told, with which the original goes on."""
+    stream = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        plain = stream.decompress(body, MAX_UNCOMPRESSED_BYTES)
+    except zlib.error:
+        return b""
+    return plain if stream.eof and not stream.unused_data else b""
 
 
 def _page(status: int, reason: str) -> rest.Response:
@@ -151,11 +160,24 @@ async def _read_body(receive: Callable[[], Awaitable[_Message]]) -> bytes:
 
 
 def bind(port: int) -> socket.socket:
-    """Open the REST port on all addresses."""
+    """Open the REST port on all addresses, of both families where there are two."""
+    try:
+        return _bound(socket.AF_INET6, "::", port)
+    except OSError:
+        return _bound(socket.AF_INET, "0.0.0.0", port)
+
+
+def _bound(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
     # Named, because asyncio turns Nagle's algorithm off only where it sees that the protocol is TCP.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("0.0.0.0", port))
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family is socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind((address, port))
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 

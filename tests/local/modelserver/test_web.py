@@ -1,6 +1,8 @@
 """The pool of threads that answers REST requests, and what the HTTP server does by itself."""
 
+import contextlib
 import gzip
+import socket
 import time
 from collections.abc import Iterator
 from concurrent import futures
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from local.modelserver import web
 from tests.local.modelserver import servers
 
 SLOW_REQUESTS = 64
@@ -81,15 +84,18 @@ def test_with_few_threads_metadata_wait_for_their_turn(base: str, tmp_path: Path
             assert slow.done()
 
 
-@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b'{"instances": [0]}')[:-12]])
+GZIPPED = gzip.compress(b'{"instances": [0]}')
+TOO_LARGE = gzip.compress(b'{"instances": [0]}' + b" " * web.MAX_UNCOMPRESSED_BYTES, compresslevel=1)
+
+
+@pytest.mark.parametrize("body", [b"no gzip", GZIPPED[:-12], GZIPPED + b"more", TOO_LARGE, b""])
 def test_a_body_that_cannot_be_uncompressed_is_no_body(server: servers.Server, body: bytes) -> None:
     answer = server.request("POST", "/v1/models/line:predict", body, {"Content-Encoding": "gzip"})
     assert (answer.status, answer.error) == (400, "JSON Parse error: The document is empty")
 
 
 def test_a_compressed_body_needs_its_header(server: servers.Server) -> None:
-    body = gzip.compress(b'{"instances": [0]}')
-    answer = server.request("POST", "/v1/models/line:predict", body)
+    answer = server.request("POST", "/v1/models/line:predict", GZIPPED)
     assert (answer.status, answer.error) == (400, "JSON Parse error: Invalid value. at offset: 0")
 
 
@@ -139,3 +145,23 @@ def test_a_browser_may_ask_before_it_posts(patient: servers.Server) -> None:
     answer = patient.request("OPTIONS", "/v1/models/m:predict")
     assert (answer.status, answer.body) == (200, "")
     assert CORS.items() <= answer.headers.items()
+
+
+def has_ipv6() -> bool:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        pytest.param("::1", marks=pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")),
+    ],
+)
+def test_both_families_of_addresses_are_listened_on(server: servers.Server, address: str) -> None:
+    with socket.create_connection((address, server.port), timeout=10) as connection:
+        connection.sendall(b"GET /v1/models/line HTTP/1.0\r\n\r\n")
+        assert b" 200 OK" in connection.recv(1000)
