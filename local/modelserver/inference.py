@@ -81,7 +81,8 @@ def check_predict_method_name(signature: Any, options: Options) -> None:
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Counted:
     model_name: str
-    api: str
+    api: str | None
+    """``None`` where the original measures no latency."""
 
 
 def _run(
@@ -93,7 +94,7 @@ def _run(
 ) -> list[tensors.Tensor]:
     began = time.perf_counter()
     outputs = model.run(feeds, fetches, timeout_ms=options.timeout_ms)
-    if options.counted is not None:
+    if options.counted is not None and counted.api is not None:
         seconds = time.perf_counter() - began
         options.counted.runtime_done(model=counted.model_name, api=counted.api, seconds=seconds)
     return outputs
@@ -198,7 +199,7 @@ def multi_inference(model: savedmodel.SavedModel, request: Any, options: Options
     plans = _plan_tasks(model, request.tasks, options)
     output_names = sorted({name for plan in plans for name in plan.output_names})
     tensor = examples.to_tensor(request.input)
-    counted = _Counted(request.tasks[0].model_spec.name if plans else "", "MultiInference")
+    counted = _Counted(request.tasks[0].model_spec.name if plans else "", None)
     # Each signature that TensorFlow 2 writes has an input tensor of its own; all of them get the same examples.
     feeds = dict.fromkeys((plan.input_name for plan in plans), tensor)
     results = _run_examples(model, feeds, output_names, options, counted)
