@@ -18,6 +18,8 @@ class Input:
     """Whether it gets through the types."""
     server: str | None = ""
     """A part of the API server's message; None: it accepts what only we can refuse."""
+    is_refused: bool = True
+    """Whether what is said is an error; else it is a warning."""
 
 
 def limits(**most: Any) -> dict[str, Any]:

@@ -106,6 +106,12 @@ def _structural(node: Any) -> Any:
         node["enum"] = [node.pop("const")]
     if node.get("maximum", 0) > _SAFE_INTEGER:
         del node["maximum"]
+    for bound in ("minimum", "maximum"):
+        # OpenAPI 3.0, which CRDs are written in, has a flag where JSON Schema has a number
+        exclusive = f"exclusive{bound.capitalize()}"
+        if exclusive in node:
+            node[bound] = node[exclusive]
+            node[exclusive] = True
     if DEFAULT_KEY in node:
         node["default"] = node.pop(DEFAULT_KEY)
     properties = node.pop("properties", None)

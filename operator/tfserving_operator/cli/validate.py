@@ -25,6 +25,11 @@ class _Judged:
     name: str
     violations: tuple[violations.Violation, ...]
 
+    @property
+    def is_valid(self) -> bool:
+        """Whether there is nothing but warnings."""
+        return not any(v.severity is violations.Severity.Error for v in self.violations)
+
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.File("r", encoding="utf-8"))
@@ -52,7 +57,7 @@ def validate(files: tuple[TextIO, ...], config_path: Path | None, output: str) -
         click.echo(json.dumps(_as_json(judged, broken), indent=2))
     else:
         _print(judged, broken)
-    is_valid = not broken and not any(each.violations for each in judged)
+    is_valid = not broken and all(each.is_valid for each in judged)
     sys.exit(exits.ExitCode.Pass if is_valid else exits.ExitCode.Fail)
 
 
@@ -97,14 +102,14 @@ def _items(raw: Any) -> list[Any]:
 
 def _as_json(judged: list[_Judged], broken: list[tuple[str, str]]) -> dict[str, Any]:
     return {
-        "valid": not broken and not any(each.violations for each in judged),
+        "valid": not broken and all(each.is_valid for each in judged),
         "objects": [
             {
                 "file": each.file,
                 "document": each.document,
                 "namespace": each.namespace,
                 "name": each.name,
-                "valid": not each.violations,
+                "valid": each.is_valid,
                 "violations": [asdict(v) | {"message": v.message} for v in each.violations],
             }
             for each in judged
@@ -117,13 +122,14 @@ def _print(judged: list[_Judged], broken: list[tuple[str, str]]) -> None:
     for each in judged:
         name = "/".join(part for part in (each.namespace, each.name or "(unnamed)") if part)
         place = f"{each.file}, document {each.document}" if each.document > 1 else each.file
-        click.echo(f"{place}: ModelDeployment {name}: {'invalid' if each.violations else 'valid'}")
+        click.echo(f"{place}: ModelDeployment {name}: {'valid' if each.is_valid else 'invalid'}")
         for violation in each.violations:
             separator = " " if violation.message.startswith("is ") else ": "
-            click.echo(f"  {violation.field}{separator}{violation.message}")
+            mark = "warning: " if violation.severity is violations.Severity.Warning else ""
+            click.echo(f"  {mark}{violation.field}{separator}{violation.message}")
     for file, message in broken:
         click.echo(f"{file}: cannot be read as YAML: {message}")
-    wrong = sum(bool(each.violations) for each in judged)
+    wrong = sum(not each.is_valid for each in judged)
     if not judged and not broken:
         click.echo("no ModelDeployment in what was given")
     elif wrong:

@@ -213,7 +213,8 @@ def _resources_valid(view: views.View, draft: drafts.Draft) -> State:
     short = {reasons.Reason.QuotaExceeded, reasons.Reason.PodsRefused}
     if draft.hold is not None and draft.hold.reason in short:
         return State(status="False", reason=draft.hold.reason, message=draft.hold.message)
-    return State(status="True", reason=reasons.Reason.Valid)
+    text = "; ".join(f"{warning.field}: {warning.message}" for warning in view.warnings)
+    return State(status="True", reason=reasons.Reason.Valid, message=text)
 
 
 def _smoke_test_passed(draft: drafts.Draft) -> State:

@@ -21,6 +21,8 @@ class View:
     spec_digest: str
     """Of the spec, but for the scale and the pause."""
     violations: tuple[validation.Violation, ...]
+    """Errors: nothing is started while there are any."""
+    warnings: tuple[validation.Violation, ...] = ()
 
     def model_name_of(self, revision: str) -> str:
         """NAME of /v1/models/NAME that a revision answers to; the spec's while it has no Deployment."""
@@ -86,6 +88,7 @@ def is_complete(view: View, revision: str) -> bool:
 
 def build(snap: snapshot.Snapshot, spec: types.Spec, now: datetime) -> View:
     """The view of a snapshot."""
+    found = validation.validate(spec, owner_name=snap.owner.name, policy=snap.policy)
     return View(
         snap=snap,
         spec=spec,
@@ -93,5 +96,6 @@ def build(snap: snapshot.Snapshot, spec: types.Spec, now: datetime) -> View:
         wanted=revisions.name_of(snap.owner.name, spec),
         spec_digest=revisions.spec_digest(spec),
         input_digest=revisions.smoke_digest(spec, snap.cases_versions),
-        violations=validation.validate(spec, owner_name=snap.owner.name, policy=snap.policy),
+        violations=tuple(v for v in found if v.severity is validation.Severity.Error),
+        warnings=tuple(v for v in found if v.severity is validation.Severity.Warning),
     )

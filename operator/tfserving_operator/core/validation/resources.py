@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from fractions import Fraction
 from typing import Final
 
 from tfserving_operator.api import reasons, rules
 from tfserving_operator.core import quantities
-from tfserving_operator.core.validation.violations import Subject, Violation
+from tfserving_operator.core.validation.violations import Severity, Subject, Violation
 
 MIN_MEMORY: Final = quantities.parse_quantity(rules.MIN_MEMORY)
 
@@ -21,6 +22,7 @@ _EXTENDED: Final = re.compile(
 )
 _HUGEPAGES: Final = "hugepages-"
 _NUMBER_AND_UNIT: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", re.ASCII)
+_DECIMAL: Final = re.compile(r"(?P<number>[1-9][0-9]*)(?P<unit>[MGTP])", re.ASCII)
 _MEANT: Final = {"k": "Ki", "m": "Mi", "g": "Gi", "t": "Ti", "p": "Pi", "e": "Ei"}
 """By the first letter of a unit, the binary unit that is meant."""
 
@@ -77,6 +79,7 @@ def _count(amount: Fraction) -> str:
 
 def _check_memory(field: str, text: str, amount: Fraction) -> Iterator[Violation]:
     if amount >= MIN_MEMORY:
+        yield from _check_decimal_unit(field, text, amount)
         return
     number = text.lstrip("+").rstrip("numkKMGTPEi")
     whole = number.isdecimal() and int(number) > 0
@@ -94,6 +97,22 @@ def _check_memory(field: str, text: str, amount: Fraction) -> Iterator[Violation
             f"{text} of memory is {_count(amount)} bytes, less than 16Mi, in which no model server starts"
         )
         yield _violation(field, text, problem, f"did you mean {meant}?")
+
+
+def _check_decimal_unit(field: str, text: str, amount: Fraction) -> Iterator[Violation]:
+    """Tell of G where Gi is likelier: 1G is 7% less than 1Gi, and tools count in Gi."""
+    form = _DECIMAL.fullmatch(text)
+    if form is None:
+        return
+    meant = f"{form['number']}{form['unit']}i"
+    missing = 1 - amount / quantities.parse_quantity(meant)
+    violation = _violation(
+        field,
+        text,
+        f"{text} is {_count(amount)} bytes, {float(missing):.0%} less than {meant}",
+        f"did you mean {meant}?",
+    )
+    yield replace(violation, severity=Severity.Warning)
 
 
 def _check_name(part: str, name: str) -> Iterator[Violation]:

@@ -1,9 +1,19 @@
 """What validation finds."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from tfserving_operator.api import reasons, types
 from tfserving_operator.core import snapshot
+
+
+class Severity(StrEnum):
+    """What a violation leads to."""
+
+    Error = "Error"
+    """means nothing is started"""
+    Warning = "Warning"
+    """means it is told, and the rollout goes on"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,6 +27,7 @@ class Violation:
     remedy: str
     """Reads on from the problem: "write 500Mi"."""
     reason: reasons.Reason
+    severity: Severity = Severity.Error
 
     @property
     def message(self) -> str:
