@@ -32,7 +32,7 @@ def run(model: savedmodel.SavedModel, path: str, counted: metrics.Metrics, *, it
     shown = f"num_request_iterations {{\n  value: {iterations}\n}}\n" if iterations > 0 else ""
     logs.log(_WHERE, f"Starting to read warmup data for model at {file} with model-warmup-options {shown}")
     try:
-        count = _replay(model, file, max(iterations, 1))
+        count = _replay(model, file, max(iterations, 1), inference.Options(counted=counted))
     except _UnreadableError as unreadable:
         error = unreadable.error
         counted.warmup_done(path, error.status_text, time.monotonic() - begin)
@@ -58,13 +58,13 @@ class _UnreadableError(Exception):
         self.error = error
 
 
-def _replay(model: savedmodel.SavedModel, file: str, iterations: int) -> int:
+def _replay(model: savedmodel.SavedModel, file: str, iterations: int, options: inference.Options) -> int:
     count = 0
     with contextlib.closing(tfrecords.read(file)) as records:
         while (record := _next(records)) is not None:
             parsed = _parse(record, file)
             for _ in range(iterations):
-                _answer(model, parsed)
+                _answer(model, parsed, options)
             count += 1
             if count > MAX_RECORDS:
                 raise errors.invalid_argument(
@@ -88,16 +88,16 @@ def _parse(record: bytes, file: str) -> Any:
         raise errors.invalid_argument(f"Failed to parse warmup record: {shown} from {file}") from error
 
 
-def _answer(model: savedmodel.SavedModel, record: Any) -> None:
+def _answer(model: savedmodel.SavedModel, record: Any, options: inference.Options) -> None:
     match record.WhichOneof("log_type"):
         case "predict_log":
-            inference.predict(model, record.predict_log.request)
+            inference.predict(model, record.predict_log.request, options)
         case "classify_log":
-            inference.classify(model, record.classify_log.request)
+            inference.classify(model, record.classify_log.request, options)
         case "regress_log":
-            inference.regress(model, record.regress_log.request)
+            inference.regress(model, record.regress_log.request, options)
         case "multi_inference_log":
-            inference.multi_inference(model, record.multi_inference_log.request)
+            inference.multi_inference(model, record.multi_inference_log.request, options)
         case "session_run_log":
             number = protos.prediction_log_pb2.PredictionLog.SESSION_RUN_LOG_FIELD_NUMBER
             raise errors.ServingError(errors.Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")

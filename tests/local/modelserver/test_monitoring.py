@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from local.modelserver import errors, metrics
-from tests.local.modelserver import servers
+from tests.local.modelserver import grpcclients, servers
 
 PATH = "/monitoring/prometheus/metrics"
 ENABLED = "prometheus_config { enable: true }"
@@ -100,6 +100,40 @@ def test_the_page_may_have_another_path(models: Path, tmp_path: Path) -> None:
     with servers.running(tmp_path, f"--model_base_path={models / 'line'}", flag) as server:
         assert ":tensorflow:serving:request_count" in server.get("/metrics").body
         assert server.get(PATH).status == 404
+
+
+def test_every_metric_is_counted_somewhere(loading_models: Path, tmp_path: Path) -> None:
+    flags = ("--model_name=m", f"--model_base_path={loading_models / 'warm_every'}", "--enable_batching")
+    with servers.running(tmp_path, *flags, monitoring(tmp_path, ENABLED)) as server:
+        assert server.predict("m", {"instances": [[1]]}).status == 200
+        examples = b'{"signature_name": "classify", "examples": [{"x": 1.0}]}'
+        assert server.request("POST", "/v1/models/m:classify", examples).status == 200
+        with grpcclients.connected(server.grpc_port) as client:
+            client.prediction.Predict(grpcclients.predict_request("m", x=[[1]]), timeout=60)
+            client.prediction.Regress(grpcclients.regress_request("m", "regress", [1, 2]), timeout=60)
+            assert grpcclients.failure(client.prediction.Predict, grpcclients.predict_request("none", x=[1]))
+        lines = server.get(PATH).body.splitlines()
+    types = [line.split()[2] for line in lines if line.startswith("# TYPE ")]
+    silent = [
+        name for name in types if not any(line.startswith((f"{name}{{", f"{name}_count{{")) for line in lines)
+    ]
+    assert silent == []
+    found = {line.rsplit(" ", 1)[0] for line in lines}
+    for labels in (
+        'request_latency_count{model_name="m",API="predict",entrypoint="REST"}',
+        'request_latency_count{model_name="m",API="classify",entrypoint="REST"}',
+        'request_latency_count{model_name="m",API="Predict",entrypoint="GRPC"}',
+        'request_latency_count{model_name="m",API="Regress",entrypoint="GRPC"}',
+        *(
+            f'runtime_latency_count{{model_name="m",API="{api}",runtime="TF1"}}'
+            for api in ("Predict", "Classify")
+        ),
+        'runtime_latency_count{model_name="recorded",API="Regress",runtime="TF1"}',
+        'request_count{model_name="none",status="NOT_FOUND"}',
+        'request_example_count_total{model="m"}',
+        f'model_warmup_latency_count{{model_path="{loading_models / "warm_every" / "1"}",status="OK"}}',
+    ):
+        assert f":tensorflow:serving:{labels}" in found, labels
 
 
 @pytest.mark.parametrize("text", ["", "prometheus_config { }", 'prometheus_config { path: "/metrics" }'])
