@@ -1,5 +1,6 @@
 """What the image is made of: the entrypoint's contract, and the libraries without symbol tables."""
 
+import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -46,15 +47,34 @@ def test_what_is_no_library_is_not_cut(tmp_path: Path) -> None:
     assert script.read_text() == "#!/bin/sh\n"
 
 
-def test_the_images_packages_are_the_development_environments(tmp_path: Path) -> None:
-    import importlib.metadata
-
+def test_the_images_packages_are_the_development_environments() -> None:
     pinned = dict(
         line.split(" ")[0].split("==")
         for line in (PARTS / "requirements.txt").read_text().splitlines()
         if "==" in line
     )
     assert pinned == {name: importlib.metadata.version(name) for name in pinned}
+
+
+def test_whatever_the_server_imports_is_in_the_image() -> None:
+    program = (
+        "import importlib, pathlib, sys;"
+        "[importlib.import_module(f'local.modelserver.{path.stem}')"
+        " for path in pathlib.Path('local/modelserver').glob('[!_]*.py') if path.stem != 'slim'];"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, cwd=PARTS.parents[1], capture_output=True, text=True
+    )
+    owners = importlib.metadata.packages_distributions()
+    imported = {owner for name in done.stdout.split() for owner in owners.get(name, ())}
+    packaged = {
+        line.split("==")[0] for line in (PARTS / "requirements.txt").read_text().splitlines() if "==" in line
+    }
+    normalized = {name.lower().replace("_", "-") for name in imported}
+    assert {"grpcio", "numpy", "uvicorn"} <= normalized
+    # Only this environment has a hook of setuptools that every start imports.
+    assert normalized - packaged - {"tfserving-operator", "setuptools"} == set()
 
 
 def test_tensorflows_python_package_is_never_run() -> None:
