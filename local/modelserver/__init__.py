@@ -18,6 +18,7 @@ The modules, from the bottom up::
     batching                  sessions that wait for more requests before they run
     sources labels            which versions should be loaded; names for versions
     tfrecords warmup          recorded requests, and their replay
+    tflitefiles tflite        TensorFlow Lite models: the signatures in their files; interpreters
     loading settings          what loading a folder consists of; from the command line
     manager configpolls       what makes them so; the config file, read again
     jsondocs jsonarrays       JSON as RapidJSON reads and quotes it; arrays from it

@@ -3,7 +3,7 @@
 import dataclasses
 import time
 
-from local.modelserver import batching, errors, metrics, runtime, savedmodel, warmup
+from local.modelserver import batching, errors, metrics, runtime, savedmodel, tflite, warmup
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,6 +14,8 @@ class Settings:
     ----------
     session
         What every session is made with.
+    prefers_tflite, tflite_pool_size
+        Whether a TensorFlow Lite model in a folder is run instead of its SavedModel, and how many requests at once.
     is_warmed_up
         Whether recorded requests are replayed first.
     warmup_iterations
@@ -21,6 +23,8 @@ class Settings:
     """
 
     session: runtime.SessionSettings
+    prefers_tflite: bool = False
+    tflite_pool_size: int = 1
     is_warmed_up: bool = True
     warmup_iterations: int = 0
 
@@ -49,6 +53,8 @@ class Loader:
         return model
 
     def _open(self, path: str) -> savedmodel.SavedModel:
+        if self._settings.prefers_tflite and tflite.is_in(path):
+            return tflite.load(path, self._settings.tflite_pool_size)
         begin = time.monotonic()
         try:
             model = savedmodel.SavedModel.load(path, self._settings.session)

@@ -41,6 +41,8 @@ def _loading_settings(given: flags.Flags) -> loading.Settings:
             tags=tuple(given.saved_model_tags.split(",")),
             timeout_ms=given.rest_api_timeout_in_ms,
         ),
+        prefers_tflite=given.prefer_tflite_model,
+        tflite_pool_size=given.num_tflite_pools,
         is_warmed_up=given.enable_model_warmup,
         warmup_iterations=given.num_request_iterations_for_warmup,
     )

@@ -217,7 +217,7 @@ def with_signature_metadata(model: bytes) -> bytes:
         proto.outputs[alias].name = name
         proto.outputs[alias].dtype = tf.float32.as_datatype_enum
     buffer = schema.BufferT()
-    buffer.data = flexbuffers.Dumps({"serving_default": proto.SerializeToString()})
+    buffer.data = flexbuffers.Dumps({"serving_default": proto.SerializeToString().decode("ascii")})
     mutable.buffers.append(buffer)
     metadata = schema.MetadataT()
     metadata.name, metadata.buffer = "signature_defs_metadata", len(mutable.buffers) - 1
