@@ -19,14 +19,24 @@ from local import cache
 from tests.zoo import catalogue, entries
 
 _HERE: Final = Path(__file__).parent
-_SHARED: Final = ("entries", "workshop", "networks", "pipelines", "languages", "tables", "documents")
+_SHARED: Final = (
+    "entries",
+    "workshop",
+    "networks",
+    "pipelines",
+    "languages",
+    "normalised",
+    "tables",
+    "documents",
+    "families/common",
+)
 SPECIMEN: Final = "specimen.json"
 
 
 def digest(entry: entries.Entry) -> str:
     """Of the sources that a model is made from."""
-    family = sys.modules[entry.build.__module__].__file__ or ""
-    return cache.digest_of_paths([*(_HERE / f"{name}.py" for name in _SHARED), Path(family)])
+    family = catalogue.family_of(entry)
+    return cache.digest_of_paths([*(_HERE / f"{name}.py" for name in _SHARED), family])
 
 
 def place(entry: entries.Entry, seed: int) -> Path:
@@ -45,7 +55,7 @@ def build_all(wanted: Sequence[entries.Entry], seed: int) -> None:
         command, cwd=_HERE.parents[1], env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise RuntimeError(f"the zoo's models were not built:\n{done.stdout[-6000:]}\n{done.stderr[-3000:]}")
+        raise RuntimeError(f"the zoo's models were not built:\n{done.stdout[-9000:]}\n{done.stderr[-1000:]}")
 
 
 def main(seed: int, names: Sequence[str]) -> int:

@@ -1,12 +1,15 @@
 """Every model of the zoo."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 from tests.zoo import entries
-from tests.zoo.families import dense
+from tests.zoo.families import conv, dense, dense_numbers
 
-ENTRIES: Final[tuple[entries.Entry, ...]] = (*dense.ENTRIES,)
+FAMILIES: Final[tuple[ModuleType, ...]] = (dense, dense_numbers, conv)
+ENTRIES: Final[tuple[entries.Entry, ...]] = tuple(entry for family in FAMILIES for entry in family.ENTRIES)
 
 
 def chosen(names: Sequence[str] = ()) -> tuple[entries.Entry, ...]:
@@ -17,3 +20,8 @@ def chosen(names: Sequence[str] = ()) -> tuple[entries.Entry, ...]:
     if unknown := sorted(set(names) - set(known)):
         raise ValueError(f"the zoo has no {', '.join(unknown)}")
     return tuple(known[name] for name in names) if names else ENTRIES
+
+
+def family_of(entry: entries.Entry) -> Path:
+    """The source that an entry is written in."""
+    return next(Path(str(family.__file__)) for family in FAMILIES if entry in family.ENTRIES)

@@ -77,8 +77,7 @@ class Texts(pipelines.Classifier):
             tf.int64,
             tf.lookup.TextFileIndex.LINE_NUMBER,
         )
-        table = tf.lookup.StaticHashTable(source, default - first)
-        return table
+        return tf.lookup.StaticHashTable(source, default - first)
 
     def look_up(self, table: Any, sentences: Any, *, lower: bool = True) -> tf.Tensor:
         """Sentences to padded ids, in the graph."""

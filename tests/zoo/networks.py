@@ -26,7 +26,7 @@ def fit(
     first = [tf.Variable(tf.zeros_like(each)) for each in variables]
     second = [tf.Variable(tf.zeros_like(each)) for each in variables]
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(count: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             value = loss()
@@ -69,7 +69,9 @@ def export(
     module.assets = [
         tf.saved_model.Asset(str(asset)) if isinstance(asset, Path) else asset for asset in assets
     ]
-    module.serve = tf.function(lambda *inputs: dict(answer(*inputs)), input_signature=list(specs))
+    module.serve = tf.function(
+        lambda *inputs: dict(answer(*inputs)), input_signature=list(specs), autograph=False
+    )
     tf.saved_model.save(module, str(folder), signatures={signature: module.serve})
 
 

@@ -39,6 +39,8 @@ class Classifier:
         raise NotImplementedError
 
     def train(self, steps: int, rate: float = 0.02) -> None:
+        if not steps:
+            return
         prepared = tf.constant(self.prepare(self.train_x))
         loss = networks.fit(
             list(self.weights.values()),
@@ -139,6 +141,24 @@ class Pixels(Classifier):
     def logits(self, prepared: Any, weights: Any = None) -> tf.Tensor:
         w = weights or self.weights
         return tf.nn.relu(prepared @ w["w1"] + w["b1"]) @ w["w2"] + w["b2"]
+
+
+class BrightPixels(Pixels):
+    """The same with tanh units of positive weights: what is fine within 0 to 1 saturates all of them beyond it."""
+
+    def __init__(self, random: np.random.Generator) -> None:
+        super().__init__(random, steps=0)
+        positive = np.abs(self.weights["w1"].numpy())
+        self.weights["w1"].assign(positive)
+        self.weights["b1"].assign(-(self.prepare(self.train_x) @ positive).mean(axis=0))
+        self.frozen = {name: self.weights.pop(name) for name in ("w1", "b1")}
+        self.train(250, rate=0.1)
+        self.weights |= self.frozen
+        self.frozen = {}
+
+    def logits(self, prepared: Any, weights: Any = None) -> tf.Tensor:
+        w = (weights or self.weights) | self.frozen
+        return tf.tanh(3.0 * (prepared @ w["w1"] + w["b1"])) @ w["w2"] + w["b2"]
 
 
 class Pictures(Classifier):

@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import rich.console
 import rich.table
@@ -12,7 +11,6 @@ import rich.table
 from tests.zoo import entries, results
 
 _PASS, _FAIL = "Pass", "Fail"
-_NONE: Final = "–"
 
 
 def write_json(path: Path, found: Sequence[results.Result]) -> None:
@@ -73,14 +71,14 @@ def draw(path: Path, found: Sequence[results.Result]) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot as plt
 
     golden = [result for result in found if result.inputs == entries.Inputs.Goldens]
     pairs = Counter((_expected(result), _got(result)) for result in golden)
     rows = sorted({row for row, _ in pairs}, key=_order)
     columns = sorted({column for _, column in pairs} | set(rows), key=_order)
     size = 0.24 * max(len(rows), len(columns)) + 3.0
-    figure, axes = pyplot.subplots(figsize=(size, size), layout="constrained")
+    figure, axes = plt.subplots(figsize=(size, size), layout="constrained")
     values = [[pairs.get((row, column), 0) for column in columns] for row in rows]
     axes.imshow(values, cmap="Blues", norm=mpl.colors.PowerNorm(0.4))
     for y, row in enumerate(rows):
@@ -94,7 +92,7 @@ def draw(path: Path, found: Sequence[results.Result]) -> None:
     axes.set_ylabel("expected")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=140)
-    pyplot.close(figure)
+    plt.close(figure)
 
 
 def _expected(result: results.Result) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.zoo import entries, languages, networks, pipelines, tables
+from tests.zoo import entries, languages, networks, normalised, pipelines, tables
 
 CANDIDATE = 2
 PREVIOUS = 1
@@ -28,6 +28,22 @@ class Pipelines:
     @cached_property
     def signals(self) -> pipelines.Signals:
         return pipelines.Signals(self.random("signals"))
+
+    @cached_property
+    def bright_pixels(self) -> pipelines.BrightPixels:
+        return pipelines.BrightPixels(self.random("bright_pixels"))
+
+    @cached_property
+    def unbalanced_pixels(self) -> pipelines.Pixels:
+        return pipelines.Pixels(self.random("pixels"), steps=25, weights=np.array([96.0, 1, 1, 1, 1]))
+
+    @cached_property
+    def normalised_signals(self) -> normalised.Signals:
+        return normalised.Signals(self.random("normalised"))
+
+    @cached_property
+    def normalised_pictures(self) -> normalised.Pictures:
+        return normalised.Pictures(self.random("normalised_pictures"))
 
     @cached_property
     def pixels(self) -> pipelines.Pixels:
@@ -69,34 +85,29 @@ class Shop:
     def export(self, answer: networks.Answer, *specs: Any, version: int = CANDIDATE, **more: Any) -> None:
         networks.export(self.version(version), answer, *specs, **more)
 
-    def classifier(
+    def probabilities(
         self,
         pipeline: pipelines.Classifier,
-        logits: Callable[[Any], Any] | None = None,
-        *specs: Any,
-        version: int = CANDIDATE,
+        answer: Callable[[Any], Any],
+        *,
         variables: Any = (),
-        output: str = "probabilities",
+        spec: Any = None,
         **more: Any,
     ) -> None:
-        """Export a pipeline's classifier, or the same with other logits."""
-        chosen = logits or (lambda raw: pipeline.logits(pipeline.prepare(raw)))
+        """Export a classifier of the pipeline's raw records by what it answers to a batch of them."""
         self.export(
-            lambda raw: {output: networks.tf.nn.softmax(chosen(raw))},
-            *(specs or [networks.spec("x", *pipeline.x.shape[1:], dtype=pipeline.x.dtype)]),
-            version=version,
+            lambda raw: {"probabilities": answer(raw)},
+            spec or networks.spec("x", *pipeline.x.shape[1:], dtype=pipeline.x.dtype),
             variables=[*pipeline.variables, *variables],
             **more,
         )
 
     @staticmethod
-    def specimen(
-        pipeline: pipelines.Classifier, *, output: str = "probabilities", **more: Any
-    ) -> entries.Specimen:
+    def specimen(pipeline: pipelines.Classifier, **more: Any) -> entries.Specimen:
         """The pipeline's raw records and what it answers."""
         fields = {
             "rows": plain(pipeline.rows),
-            "golden": {output: pipeline.golden},
+            "golden": {"probabilities": pipeline.golden},
             "records": {"x": pipeline.train_x},
         }
         return entries.Specimen(**(fields | more))
