@@ -108,5 +108,11 @@ def read(path: str, message: Any) -> Any:
     try:
         return text_format.Parse(text, message)
     except (text_format.ParseError, UnicodeDecodeError) as error:
-        logs.log("util/proto_util.cc", str(error), severity=logs.Severity.ERROR)
+        name = f"tensorflow.serving.{message.DESCRIPTOR.name}"
+        place = str(error).replace(" : ", ": ", 1)
+        logs.log(
+            "util/proto_util.cc",
+            f"Error parsing text-format {name}: {place}",
+            severity=logs.Severity.ERROR,
+        )
         raise errors.invalid_argument(f"Invalid protobuf file: '{path}'") from error
