@@ -32,7 +32,7 @@ def run(model: savedmodel.SavedModel, path: str, counted: metrics.Metrics, *, it
     shown = f"num_request_iterations {{\n  value: {iterations}\n}}\n" if iterations > 0 else ""
     logs.log(_WHERE, f"Starting to read warmup data for model at {file} with model-warmup-options {shown}")
     try:
-        count = _replay(model, file, max(iterations, 1), inference.Options(counted=counted))
+        count = _replay(model, file, max(iterations, 1), inference.Options(counted=counted, timeout_ms=0))
     except _UnreadableError as unreadable:
         error = unreadable.error
         counted.warmup_done(path, error.status_text, time.monotonic() - begin)
