@@ -1,5 +1,5 @@
 """The `inspect` init container: reads a SavedModel before the server does, without TensorFlow."""
 
-from tfserving_operator.inspector.command import main
+from tfserving_operator.inspector.command import inspect, main
 
-__all__ = ["main"]
+__all__ = ["inspect", "main"]

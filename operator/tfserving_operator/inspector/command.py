@@ -1,22 +1,26 @@
 """What the inspect container does: look, report through the termination message, end with a code that tells."""
 
+import contextlib
+import dataclasses
 import os
 import sys
+from collections.abc import Container
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tfserving_operator.api import reasons
 from tfserving_operator.core import inspection
-from tfserving_operator.inspector import folder, savedmodel, wire
+from tfserving_operator.inspector import analysis, assets, folder, ops, savedmodel, wire
 
 TERMINATION_LOG: Final = "/dev/termination-log"
 TERMINATION_LOG_VARIABLE: Final = "TERMINATION_LOG_PATH"
 _DIGEST_CHARACTERS: Final = 200
-_VARIABLE_OPS: Final = ("VarHandleOp", "VariableV2", "Variable")
 _RESTORED: Final = "RestoreV2"
+_UNREAD: Final = savedmodel.Graph(complete=False)
+"""Of a SavedModel that is written as text, or in chunks."""
 
 
-def main(model_dir: Path, version: int, expect_digest_file: Path | None = None) -> int:
+def main(model_dir: Path, version: int, expect_digest_file: Path | None = None, signature: str = "") -> int:
     """Inspect a model's version and report.
 
     Parameters
@@ -27,6 +31,8 @@ def main(model_dir: Path, version: int, expect_digest_file: Path | None = None) 
         The one to look at.
     expect_digest_file
         Holds the digest of the files that passed the smoke test; absent or empty before that.
+    signature
+        The one that predictions ask for; "" where that is not known.
 
     Returns
     -------
@@ -35,7 +41,7 @@ def main(model_dir: Path, version: int, expect_digest_file: Path | None = None) 
     """
     try:
         expected = _expected_digest(expect_digest_file)
-        found = inspect(model_dir, version, expected)
+        found = inspect(model_dir, version, expected, signature)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is reported as the inspector's own
         text = f"the model could not be inspected: {type(error).__name__}: {error}"
         found = inspection.build(reasons.Reason.InspectionFailed, text, version=version)
@@ -45,7 +51,9 @@ def main(model_dir: Path, version: int, expect_digest_file: Path | None = None) 
     return int(found.exit_code)
 
 
-def inspect(model_dir: Path, version: int, expected_digest: str = "") -> inspection.Inspection:
+def inspect(
+    model_dir: Path, version: int, expected_digest: str = "", signature: str = ""
+) -> inspection.Inspection:
     """Read a version's folder."""
     try:
         version_dir = folder.find_version(model_dir, version)
@@ -58,57 +66,66 @@ def inspect(model_dir: Path, version: int, expected_digest: str = "") -> inspect
     if not any(name in top for name in folder.SAVED_MODEL_FILES):
         text = f"{version_dir} is no SavedModel: {folder.foreign_model(files)}"
         return inspection.build(reasons.Reason.ModelInvalid, text, version=version, files=len(files))
-    digest = folder.digest(files)
-    found = _read(version_dir, version, files, digest)
+    contents = folder.read_contents(files)
+    digest = contents.digest
+    found = _read(version_dir, version, files, contents, signature)
     if expected_digest and expected_digest != digest:
         text = (
             f"{version_dir} is not what passed the smoke test: its digest is {digest[:19]}…, and {expected_digest[:19]}…"
             " passed. Publish changed files under a new version, or restore the old ones"
         )
-        return inspection.build(
-            reasons.Reason.ModelChanged,
-            text,
-            version=version,
-            digest=digest,
-            disk_bytes=found.disk_bytes,
-            variable_bytes=found.variable_bytes,
-            files=found.files,
-            findings=found.findings,
-        )
+        return dataclasses.replace(found, reason=reasons.Reason.ModelChanged, message=text)
     return found
 
 
-def _read(version_dir: Path, version: int, files: list[folder.File], digest: str) -> inspection.Inspection:
-    graph: savedmodel.Graph | None = savedmodel.Graph(complete=False)
+def _read(
+    version_dir: Path, version: int, files: list[folder.File], contents: folder.Contents, signature: str
+) -> inspection.Inspection:
     reason, message = "", ""
-    findings: list[str] = []
+    fields: dict[str, Any] = {}
     path = version_dir / folder.SAVED_MODEL_FILES[0]
-    if path.is_file():
-        try:
-            graph = savedmodel.read(path)
-        except wire.MalformedError as error:
-            reason, message = reasons.Reason.ModelInvalid, f"{path} cannot be read as a SavedModel: {error}"
-        if graph is None:
-            reason, message = reasons.Reason.ModelInvalid, f"{path} holds no graph: it is no SavedModel"
-    if not reason:
-        findings += _graph_findings(graph or savedmodel.Graph(), files)
-    graph = graph or savedmodel.Graph()
+    vocabularies: Container[str] = ()
+    try:
+        with savedmodel.opened(path) if path.is_file() else contextlib.nullcontext(_UNREAD) as graph:
+            if graph is None:
+                reason, message = reasons.Reason.ModelInvalid, f"{path} holds no graph: it is no SavedModel"
+            else:
+                found = analysis.analyse(graph, signature, lambda file: assets.words(files, file))
+                vocabularies = found.vocabularies
+                fields = _fields(graph, found, files, signature)
+    except wire.MalformedError as error:
+        reason, message = reasons.Reason.ModelInvalid, f"{path} cannot be read as a SavedModel: {error}"
     return inspection.build(
         reason,
         message,
         version=version,
-        digest=digest,
+        digest=contents.digest,
+        weights_digest=contents.weights_digest,
         disk_bytes=sum(file.size for file in files),
         variable_bytes=sum(file.size for file in files if file.name.startswith("variables/")),
         files=len(files),
-        signatures=graph.signatures,
-        ops=dict(graph.ops),
-        findings=findings,
+        assets=assets.read(files, contents, vocabularies),
+        **fields,
     )
 
 
+def _fields(
+    graph: savedmodel.Graph, found: analysis.Analysis, files: list[folder.File], signature: str
+) -> dict[str, Any]:
+    """What the graph tells, the signature that is asked for first: it is left out last."""
+    order = sorted(graph.signatures, key=lambda name: (name != signature, name != analysis.DEFAULT_SIGNATURE))
+    return {
+        "signatures": {name: graph.signatures[name] for name in order},
+        "ops": dict(graph.ops),
+        "findings": [*_graph_findings(graph, files), *found.findings],
+        "clues": found.clues,
+        "features": found.features,
+        "hints": found.hints,
+    }
+
+
 def _graph_findings(graph: savedmodel.Graph, files: list[folder.File]) -> list[str]:
-    has_variables = _RESTORED in graph.ops and any(op in graph.ops for op in _VARIABLE_OPS)
+    has_variables = _RESTORED in graph.ops and any(op in graph.ops for op in ops.VARIABLES)
     findings = folder.variable_findings(files, has_variables=has_variables)
     if not graph.complete:
         return [*findings, "the graph was not read, or not all of it: signatures and ops may be missing here"]

@@ -26,6 +26,8 @@ _FOREIGN: Final = {
     ".index": "a checkpoint; restore it and export a SavedModel",
     ".pb": "a frozen graph; wrap it into a SavedModel with signatures",
 }
+_VARIABLES: Final = "variables/"
+_ASSETS: Final = "assets/"
 _SHARD: Final = re.compile(r"variables/variables\.data-(\d{5})-of-(\d{5})")
 SAVED_MODEL_FILES: Final = ("saved_model.pb", "saved_model.cpb", "saved_model.pbtxt")
 """What TensorFlow's loader looks for."""
@@ -124,17 +126,50 @@ def _walk(folder: Path, prefix: str, depth: int, above: frozenset[tuple[int, int
                 yield File(path=Path(entry.path), name=name, size=found.st_size)
 
 
-def digest(files: list[File]) -> str:
-    """Digest names, sizes and contents, a megabyte at a time."""
-    total = hashlib.sha256()
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contents:
+    """What reading every file once tells."""
+
+    digest: str
+    """`sha256:<hex>` over names, sizes and contents of all files."""
+    weights_digest: str
+    """The same over those of `variables/`; "" without any."""
+    by_file: dict[str, str]
+    lines: dict[str, int]
+    """Of assets: how many lines there are."""
+
+
+def read_contents(files: list[File]) -> Contents:
+    """Read all files, a megabyte at a time: each is digested once, and the digests are."""
     chunk = bytearray(_CHUNK_BYTES)
     view = memoryview(chunk)
+    by_file: dict[str, str] = {}
+    lines: dict[str, int] = {}
+    total, weights = hashlib.sha256(), hashlib.sha256()
     for file in files:
-        total.update(os.fsencode(file.name) + b"\0" + str(file.size).encode() + b"\0")
+        one = hashlib.sha256()
+        is_asset = file.name.startswith(_ASSETS)
+        ends, last = 0, 0
         with file.path.open("rb", buffering=0) as content:
             while count := content.readinto(chunk):
-                total.update(view[:count])
-    return f"sha256:{total.hexdigest()}"
+                one.update(view[:count])
+                if is_asset:
+                    ends += chunk.count(b"\n", 0, count)
+                    last = chunk[count - 1]
+        entry = os.fsencode(file.name) + b"\0" + str(file.size).encode() + b"\0" + one.digest()
+        total.update(entry)
+        if file.name.startswith(_VARIABLES):
+            weights.update(entry)
+        by_file[file.name] = f"sha256:{one.hexdigest()}"
+        if is_asset:
+            lines[file.name] = ends + (last not in (0, ord("\n")))
+    has_weights = any(name.startswith(_VARIABLES) for name in by_file)
+    return Contents(
+        digest=f"sha256:{total.hexdigest()}",
+        weights_digest=f"sha256:{weights.hexdigest()}" if has_weights else "",
+        by_file=by_file,
+        lines=lines,
+    )
 
 
 def foreign_model(files: list[File]) -> str:
