@@ -28,6 +28,7 @@ _RANGES: Final = {
 }
 """What a JSON integer may be; the small types are cut to their bits afterwards, as in the original."""
 _EXACT_INTEGERS: Final = {_D.FLOAT: (1 << 24) - 1, _D.DOUBLE: (1 << 53) - 1}
+_WITHOUT_SPACES: Final = str.maketrans("", "", " \t\n\v\f\r")
 _FLOAT_LIMITS: Final = {_D.FLOAT: jsonoutput.FLOAT_MAX, _D.DOUBLE: float(np.finfo(np.float64).max)}
 
 
@@ -177,8 +178,13 @@ def from_base64(value: dict[str, Any]) -> bytes:
         raise errors.invalid_argument(
             f"JSON Value: {jsondocs.quoted(value)} not formatted correctly for base64 data"
         )
-    text = value["b64"].rstrip("=.")
+    text = value["b64"].translate(_WITHOUT_SPACES)
+    digits = text.rstrip("=.")
+    padding, wanted = len(text) - len(digits), -len(digits) % 4
+    problem = errors.invalid_argument("Unable to base64 decode")
+    if padding not in {0, wanted}:
+        raise problem
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        return base64.b64decode(digits + "=" * wanted, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise errors.invalid_argument("Unable to base64 decode") from error
+        raise problem from error

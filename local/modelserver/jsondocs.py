@@ -69,6 +69,8 @@ def type_name(value: Any) -> str:
 
 def quoted(value: Any) -> str:
     """Return a value as an error message shows it."""
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
+        value = float(value)  # which it is to the original's parser
     if isinstance(value, float):
         return jsonoutput.decimal_text(value, is_single=abs(value) <= jsonoutput.FLOAT_MAX)
     if isinstance(value, str):

@@ -73,6 +73,22 @@ def test_integers_are_taken_up_to_their_borders(
         assert answer.error.endswith(f" Type: Number is not of expected type: {dtype}")
 
 
+@pytest.mark.parametrize(
+    ("value", "quoted"),
+    [
+        (2**64 - 1, str(2**64 - 1)),
+        (2**64, "1.84467441e+19"),
+        (-(2**63) - 1, "-9.22337204e+18"),
+        (10**40, "1e+40"),
+    ],
+)
+def test_an_integer_beyond_64_bits_is_a_decimal_number(
+    server: servers.Server, value: int, quoted: str
+) -> None:
+    answer = server.predict("zoo", {"signature_name": "int64", "inputs": value})
+    assert answer.error == f"JSON Value: {quoted} Type: Number is not of expected type: int64"
+
+
 @pytest.mark.parametrize("dtype", INTEGERS)
 @pytest.mark.parametrize(
     ("value", "quoted", "kind"),
@@ -152,6 +168,19 @@ def test_a_lone_base64_object_is_no_row_of_two_inputs(casting: servers.Server) -
     answer = casting.predict("m", {"signature_name": "pair", "instances": [{"b64": "AA=="}]})
     want = "input size does not match signature: 1!=2 len({a}) != len({a,b}). Sent extra: {}. Missing but required: {b}."
     assert (answer.status, answer.error) == (400, want)
+
+
+@pytest.mark.parametrize("text", ["AP8=", "AP8", "AP8.", " A\nP8 = ", "AP+/", ""])
+def test_base64_may_lack_its_padding_and_have_spaces(server: servers.Server, text: str) -> None:
+    answer = server.predict("zoo", {"signature_name": "raw", "instances": [{"b64": text}]})
+    want = {"": "", "AP+/": "AP+/"}.get(text, "AP8=")
+    assert answer.json == {"predictions": [{"b64": want}]}
+
+
+@pytest.mark.parametrize("text", ["A", "AP8==", "AP+/=", "AP-_", "=AP8", "\u00fc"])
+def test_base64_of_another_alphabet_or_padding_is_refused(server: servers.Server, text: str) -> None:
+    answer = server.predict("zoo", {"signature_name": "raw", "inputs": {"b64": text}})
+    assert (answer.status, answer.error) == (400, "Unable to base64 decode")
 
 
 def test_base64_and_text_may_be_mixed_in_named_rows(casting: servers.Server) -> None:
