@@ -93,7 +93,7 @@ def augmented(folder: Path, layer: Any) -> None:
 
 
 for _name, _layer in {
-    "flip": lambda: L.RandomFlip(),
+    "flip": L.RandomFlip,
     "rotation": lambda: L.RandomRotation(0.2),
     "crop": lambda: L.RandomCrop(6, 6),
     "noise": lambda: L.GaussianNoise(0.3),
@@ -138,7 +138,11 @@ def vocabulary_file(folder: Path) -> None:
     file.write_text("\n".join(WORDS) + "\n")
     table = tf.lookup.StaticHashTable(
         tf.lookup.TextFileInitializer(
-            str(file), tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
+            str(file),
+            tf.string,
+            tf.lookup.TextFileIndex.WHOLE_LINE,
+            tf.int64,
+            tf.lookup.TextFileIndex.LINE_NUMBER,
         ),
         0,
     )

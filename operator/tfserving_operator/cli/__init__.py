@@ -68,8 +68,9 @@ def run(config_path: Path | None, kubeconfig: Path | None, context: str | None, 
 )
 @click.option("--version", "version", type=int, required=True, help="The version folder to read.")
 @click.option("--expect-digest-file", type=click.Path(path_type=Path), help="The digest that it must have.")
-def inspect(model_dir: Path, version: int, expect_digest_file: Path | None) -> None:
+@click.option("--signature", default="", help="The one that predictions ask for; clues are about it.")
+def inspect(model_dir: Path, version: int, expect_digest_file: Path | None, signature: str) -> None:
     """Read a SavedModel and report through the termination message."""
     from tfserving_operator import inspector  # noqa: PLC0415
 
-    sys.exit(inspector.main(model_dir, version, expect_digest_file))
+    sys.exit(inspector.main(model_dir, version, expect_digest_file, signature))
