@@ -66,8 +66,7 @@ def table_model(root: Path, path: Path, *, is_legacy: bool) -> None:
     vocabulary = root / "words.txt"
     vocabulary.write_text("".join(f"{word}\n" for word in WORDS))
     with v1.Graph().as_default(), v1.Session() as session:
-        asset = v1.constant(str(vocabulary))
-        v1.add_to_collection(v1.GraphKeys.ASSET_FILEPATHS, asset)
+        asset = str(vocabulary)  # The initializer lists it among the assets.
         initializer = tf.lookup.TextFileInitializer(
             asset,
             tf.string,
