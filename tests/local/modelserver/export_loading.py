@@ -155,6 +155,26 @@ class Big(tf.Module):
         return {"y": x + self.big[7]}
 
 
+class Greedy(tf.Module):
+    """Needs more memory than there may be: in a tensor, which fails a call, or in a text, which ends the process."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    def predict(self, x):
+        side = tf.cast(x[0], tf.int32)
+        return {"y": x + tf.reduce_max(tf.random.uniform([side, side]))}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    def text(self, x):
+        return {"y": tf.strings.length(tf.strings.as_string(x, width=2**30))}
+
+
+def greedy_model(path: Path) -> None:
+    greedy = Greedy()
+    functions = {"serving_default": greedy.predict, "text": greedy.text}
+    signatures = {name: function.get_concrete_function() for name, function in functions.items()}
+    tf.saved_model.save(greedy, str(path), signatures=signatures)
+
+
 def big_model(path: Path) -> None:
     big = Big()
     tf.saved_model.save(big, str(path), signatures=big.predict.get_concrete_function())
@@ -304,6 +324,7 @@ def main(root: Path) -> None:
     )
     vocabulary.unlink()
     big_model(root / "big" / "1")
+    greedy_model(root / "greedy" / "1")
     tflite_models(root)
     warm_models(root, root / "examples" / "1")
 

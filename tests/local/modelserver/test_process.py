@@ -1,7 +1,6 @@
 """The command line, the process and its memory."""
 
 import os
-import resource
 import signal
 from pathlib import Path
 
@@ -243,31 +242,3 @@ def test_the_server_is_small_and_a_models_variables_count_once(models: Path, tmp
         without, with_ballast = small.anonymous_bytes(), large.anonymous_bytes()
     assert without < 120 * MIB
     assert 60 * MIB < with_ballast - without < 1.25 * 64 * MIB
-
-
-def test_an_unloaded_version_gives_its_memory_back(models: Path, tmp_path: Path) -> None:
-    base = tmp_path / "base"
-    base.mkdir()
-    (base / "1").symlink_to(models / "ballast" / "1")
-    with servers.running(tmp_path, "--model_name=m", f"--model_base_path={base}") as server:
-        loaded = server.anonymous_bytes()
-        (base / "2").symlink_to(models / "line" / "1")
-        servers.wait_for(lambda: server.states("m").get(1) == "END", "the ballast is unloaded")
-        servers.wait_for(lambda: loaded - server.anonymous_bytes() > 55 * MIB, "its memory is given back")
-
-
-def test_an_allocation_that_fails_is_an_answer_and_the_process_lives_on(models: Path, tmp_path: Path) -> None:
-    with servers.running(tmp_path, "--model_name=m", f"--model_base_path={models / 'slow'}") as server:
-        document = {"signature_name": "allocate", "instances": [10]}
-        assert server.predict("m", document).status == 200
-        pid = server.process.pid
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
-        limit = pages * resource.getpagesize() + 512 * MIB
-        resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
-        answer = server.predict("m", {**document, "instances": [20000]})
-        assert answer.status == 429
-        assert answer.error.startswith(
-            "OOM when allocating tensor with shape[20000,20000] and type float on "
-        )
-        assert " by allocator cpu" in answer.error
-        assert server.predict("m", document).status == 200
