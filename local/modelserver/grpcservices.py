@@ -7,10 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import grpc  # type: ignore[import-untyped]
-from tensorflow_serving.apis import (  # type: ignore[import-untyped]
-    model_service_pb2_grpc,
-    prediction_service_pb2_grpc,
-)
 
 from local.modelserver import configs, errors, inference, logs, manager, metadata, metrics, protos, savedmodel
 
@@ -80,7 +76,7 @@ def _timeout_ms(remaining_seconds: float | None) -> int:
     return max(1, int(remaining_seconds * 1000))
 
 
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):  # type: ignore[misc]
+class PredictionService(protos.prediction_service_pb2_grpc.PredictionServiceServicer):  # type: ignore[misc]
     """Inference and metadata."""
 
     def __init__(
@@ -168,7 +164,7 @@ def _aborting(context: grpc.ServicerContext) -> Iterator[None]:
         _abort(context, error)
 
 
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]
+class ModelService(protos.model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]
     """The states of versions, and which models are served."""
 
     def __init__(self, servables: manager.Servables, gate: Gate) -> None:

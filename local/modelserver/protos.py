@@ -39,8 +39,10 @@ from tensorflow_serving.apis import (  # type: ignore[import-untyped]  # noqa: E
     input_pb2,
     model_management_pb2,
     model_pb2,
+    model_service_pb2_grpc,
     predict_pb2,
     prediction_log_pb2,
+    prediction_service_pb2_grpc,
     regression_pb2,
 )
 from tensorflow_serving.config import model_server_config_pb2  # type: ignore[import-untyped]  # noqa: E402
@@ -58,7 +60,9 @@ __all__ = [
     "model_management_pb2",
     "model_pb2",
     "model_server_config_pb2",
+    "model_service_pb2_grpc",
     "predict_pb2",
     "prediction_log_pb2",
+    "prediction_service_pb2_grpc",
     "regression_pb2",
 ]

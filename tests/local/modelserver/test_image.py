@@ -77,9 +77,10 @@ def test_whatever_the_server_imports_is_in_the_image() -> None:
     assert normalized - packaged - {"tfserving-operator", "setuptools"} == set()
 
 
-def test_tensorflows_python_package_is_never_run() -> None:
+@pytest.mark.parametrize("module", ["server", "grpcserver", "restinference"])
+def test_tensorflows_python_package_is_never_run(module: str) -> None:
     program = (
-        "import sys; import local.modelserver.server;"
+        f"import sys; import local.modelserver.{module};"
         "assert not hasattr(sys.modules['tensorflow'], '__version__');"
         "assert not any(name.startswith('tensorflow.python') for name in sys.modules)"
     )
