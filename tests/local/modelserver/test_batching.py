@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.modelserver import servers
+from tests.local.modelserver import grpcclients, servers
 
 WAIT_SECONDS = 0.6
 WAIT = f"batch_timeout_micros {{ value: {int(WAIT_SECONDS * 1e6)} }}"
@@ -101,6 +101,19 @@ def test_strings_are_batched_and_filled_up_too(server: servers.Server) -> None:
     rows = ([["a", "b"], ["c", "d"]], [["e"], ["f"]])
     answers = ask_at_once(server, *({"signature_name": "join", "inputs": list(each)} for each in rows))
     assert [answer.json["outputs"] for answer in answers] == [["a b", "c d"], ["e e", "f e"]]
+
+
+def test_requests_for_some_of_the_outputs_meet_each_other(server: servers.Server) -> None:
+    def ask(number: float) -> dict[str, list[float]]:
+        request = grpcclients.predict_request("m", "double", x=[number, number + 1])
+        request.output_filter.append("rows")
+        answer = client.prediction.Predict(request, timeout=60)
+        return {name: list(tensor.int_val) for name, tensor in answer.outputs.items()}
+
+    began = time.monotonic()
+    with grpcclients.connected(server.grpc_port) as client, futures.ThreadPoolExecutor(2) as asking:
+        assert list(asking.map(ask, [1, 3])) == [{"rows": [4, 4]}, {"rows": [4, 4]}]
+    assert time.monotonic() - began < WAIT_SECONDS
 
 
 @pytest.mark.parametrize(
