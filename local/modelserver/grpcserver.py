@@ -8,12 +8,18 @@ from typing import Any, Final
 
 import grpc  # type: ignore[import-untyped]
 from google.protobuf import wrappers_pb2
-from tensorflow_serving.apis import (  # type: ignore[import-untyped]
-    model_service_pb2_grpc,
-    prediction_service_pb2_grpc,
-)
 
-from local.modelserver import errors, flags, grpcservices, logs, manager, metrics, textprotos
+from local.modelserver import (
+    errors,
+    flags,
+    grpcservices,
+    logs,
+    manager,
+    metrics,
+    profiler,
+    protos,
+    textprotos,
+)
 
 _WHERE: Final = "model_servers/server.cc"
 _INT32: Final = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
@@ -44,10 +50,12 @@ def serve(given: flags.Flags, servables: manager.Servables, counted: metrics.Met
         checks_method_names=given.enable_signature_method_name_check,
         counted=counted,
     )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(prediction, server)
+    protos.prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(prediction, server)
     model = grpcservices.ModelService(servables, gate)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(model, server)
+    protos.model_service_pb2_grpc.add_ModelServiceServicer_to_server(model, server)
     handlers = [_health_handler()] if given.enable_grpc_healthcheck_service else []
+    if given.enable_profiler:
+        handlers.append(profiler.Profiler())
     server.add_generic_rpc_handlers((*handlers, _Unimplemented()))
     _open_ports(server, given)
     return server
@@ -104,10 +112,10 @@ def channel_arguments(text: str) -> dict[str, int | str]:
         "grpc.max_receive_message_length": _INT32_MAX
     }
     for pair in text.split(","):
-        key, _, rest = pair.partition("=")
-        value = rest.split("=")[0]
-        if not value:
+        key, separator, rest = pair.partition("=")
+        if not separator:
             continue
+        value = rest.split("=")[0]
         number = int(value) if _INT32.fullmatch(value) else None
         is_int32 = number is not None and -_INT32_MAX - 1 <= number <= _INT32_MAX
         arguments[key] = number if number is not None and is_int32 else value
