@@ -19,6 +19,8 @@ _D = dtypes.DType
 Array = npt.NDArray[np.generic] | npt.NDArray[np.object_]
 """The elements of a tensor; ``bytes`` objects for strings."""
 
+MAX_RANK: Final = 63
+"""The nesting that is read: one less than what numpy takes, for the rows. The original takes 254."""
 _INT32_DTYPES: Final = frozenset({_D.INT32, _D.INT16, _D.INT8, _D.UINT8})
 _RANGES: Final = {
     **dict.fromkeys(_INT32_DTYPES, (-(1 << 31), (1 << 31) - 1)),
@@ -49,6 +51,8 @@ def read_at_once(value: list[Any], dtype: int) -> Array | None:
     flat = value
     while flat and type(flat[0]) is list:
         size = len(flat[0])
+        if len(shape) == MAX_RANK:
+            return None
         if set(map(type, flat)) != {list} or set(map(len, flat)) != {size}:
             return None
         shape.append(size)
@@ -104,6 +108,8 @@ def read_slowly(value: Any, dtype: int) -> Array:
         shape.append(len(nested))
         if not nested:
             break
+        if len(shape) > MAX_RANK:
+            raise errors.invalid_argument(f"tensor parsing error: more than {MAX_RANK} dimensions")
         nested = nested[0]
     elements: list[Any] = []
     _collect(value, 0, shape, dtype, elements)

@@ -31,7 +31,10 @@ def _parse(body: bytes) -> Any:
     except UnicodeDecodeError:
         # Only a stray byte leads here: rare, so the slower parser of the standard library may do it.
         return _parse_undecodable(body)
-    except rapidjson.JSONDecodeError as error:
+    except (
+        rapidjson.JSONDecodeError,
+        RecursionError,
+    ) as error:  # the original's recursion has no limit of its own
         matched = _PARSE_ERROR.match(str(error))
         offset, reason = (int(matched[1]), matched[2]) if matched else (0, str(error))
     if reason == _TRAILING_GARBAGE and offset < len(body):

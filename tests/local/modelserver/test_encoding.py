@@ -214,6 +214,19 @@ def test_a_byte_order_mark_and_what_follows_the_document_are_ignored() -> None:
     assert math.isnan(jsondocs.parse_object(b'{"inputs": NaN} {')["inputs"])
 
 
+@pytest.mark.parametrize("key", ["instances", "inputs"])
+@pytest.mark.parametrize(
+    ("depth", "want"), [(62, ""), (500, "tensor parsing error: "), (100_000, "JSON Parse error: ")]
+)
+def test_nesting_has_an_end(server: servers.Server, key: str, depth: int, want: str) -> None:
+    body = f'{{"signature_name": "float32", "{key}": {"[" * depth}1{"]" * depth}}}'
+    answer = server.predict("zoo", body.encode())
+    if want:
+        assert (answer.status, want in answer.error) == (400, True)
+    else:
+        assert answer.status == 200
+
+
 STATUSES = {
     200: {"OK"},
     400: {"INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE"},
