@@ -1,122 +1,65 @@
 """Prints figures of the development model server: time to the first answer, anonymous memory, predictions per second.
 
-``python -m benchmarks.modelserver [--base-path FOLDER] [--instances JSON]``; without a folder, a digit classifier of
-the demo. Client and server share the machine, so the rates are lower bounds.
+``python -m benchmarks.modelserver [--base-path FOLDER --instances JSON] [--rate 1000]``; without a folder, a digit
+classifier of the demo. Client and server share the machine, so the rates are lower bounds.
+``TENSORFLOW_MODEL_SERVER`` may name another server, such as the original.
 """
 
 import argparse
 import contextlib
+import functools
 import json
-import socket
-import statistics
-import subprocess
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks import loads
 from local import progress as progresses
 from local.demo import models
 
-PROGRAM = Path(__file__).parents[1] / "local" / "bin" / "tensorflow_model_server"
-PATH = "/v1/models/m"
+PATH = f"/v1/models/{loads.MODEL}"
 
 
-@contextlib.contextmanager
-def started(base_path: Path, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Run a server and end it afterwards."""
-    ports = []
-    for _ in range(2):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            ports.append(probe.getsockname()[1])
-    flags = [
-        f"--port={ports[0]}",
-        f"--rest_api_port={ports[1]}",
-        "--model_name=m",
-        f"--model_base_path={base_path}",
-    ]
-    with log.open("wb") as output:
-        process = subprocess.Popen([PROGRAM, *flags], stdout=output, stderr=output)
-    try:
-        yield process, ports[1]
-    finally:
-        process.kill()
-        process.wait()
-
-
-class Connection:
-    """One kept-alive HTTP connection that costs the client little."""
-
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._file = self._socket.makefile("rb")
-
-    def ask(self, request: bytes) -> bool:
-        """Send a request and return whether the answer was 200."""
-        self._socket.sendall(request)
-        is_good = b" 200 " in self._file.readline()
-        length = 0
-        while (line := self._file.readline()) not in {b"\r\n", b""}:
-            if line.lower().startswith(b"content-length:"):
-                length = int(line[15:])
-        self._file.read(length)
-        return is_good
-
-
-def post(body: bytes) -> bytes:
-    """Return a predict request."""
-    return b"POST %b:predict HTTP/1.1\r\nHost: m\r\nContent-Length: %d\r\n\r\n%b" % (
-        PATH.encode(),
-        len(body),
-        body,
-    )
-
-
-def first_answer_seconds(process: subprocess.Popen[bytes], port: int, began: float) -> float:
+def first_answer_seconds(server: loads.Server, began: float) -> float:
     """Wait until the model answers and return how long it took."""
-    request = f"GET {PATH}/metadata HTTP/1.1\r\nHost: m\r\n\r\n".encode()
-    while process.poll() is None:
+    while server.process.poll() is None:
         with contextlib.suppress(OSError):
-            if Connection(port).ask(request):
+            if loads.ask_once(server.rest_port, loads.get(f"{PATH}/metadata"))[0] == 200:
                 return time.monotonic() - began
         time.sleep(0.005)
     raise SystemExit("the server ended; see its log")
 
 
-def anonymous_mib(process: subprocess.Popen[bytes]) -> float:
-    """Return the process's memory that no file backs."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon:")) / 1024
+def input_name(server: loads.Server) -> str:
+    """Return the name of the only input of the default signature."""
+    _, body = loads.ask_once(server.rest_port, loads.get(f"{PATH}/metadata"))
+    signatures = json.loads(body)["metadata"]["signature_def"]["signature_def"]
+    (name,) = signatures["serving_default"]["inputs"]
+    return str(name)
 
 
-def measure_rate(port: int, request: bytes, *, clients: int, seconds: float) -> str:
-    """Load the server with kept-alive clients and return one line of figures."""
-    latencies: list[float] = []
-    failures: list[int] = []
-    until = time.monotonic() + seconds
-
-    def work() -> None:
-        connection = Connection(port)
-        mine = []
-        while (began := time.monotonic()) < until:
-            if not connection.ask(request):
-                failures.append(1)
-            mine.append(time.monotonic() - began)
-        latencies.extend(mine)
-
-    threads = [threading.Thread(target=work) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    p99 = statistics.quantiles(latencies, n=100)[98]
-    return (
-        f"{clients:3d} clients: {len(latencies) / seconds:7.0f} predictions/s, median"
-        f" {statistics.median(latencies) * 1e3:6.1f} ms, p99 {p99 * 1e3:6.1f} ms, {len(failures)} failed"
+def measure(server: loads.Server, instances: list[list[float]], arguments: argparse.Namespace) -> None:
+    """Load the server over REST, over gRPC and over both."""
+    rest = functools.partial(
+        loads.rest_client, server.rest_port, loads.post(json.dumps({"instances": instances}).encode())
     )
+    request = loads.predict_request(input_name(server), instances)
+    unary = functools.partial(loads.grpc_client, server.grpc_port, request)
+    for name, clients in (
+        *((f"REST, {count} clients", [rest] * count) for count in (1, 8, 32)),
+        *((f"gRPC, {count} clients", [unary] * count) for count in (1, 8, 32)),
+        ("REST and gRPC, 16 clients each", [rest, unary] * 16),
+    ):
+        print(loads.closed_loop(clients, arguments.seconds).line(name, arguments.seconds), flush=True)
+    figures = loads.Figures()
+    until = time.monotonic() + arguments.open_seconds
+    loads.open_loop(
+        [rest] * 32, rate=arguments.rate, is_over=lambda: time.monotonic() > until, figures=figures
+    )
+    name = f"REST, {arguments.rate:.0f}/s for {arguments.open_seconds:.0f} s"
+    print(figures.line(name, arguments.open_seconds))
+    for failure in sorted(set(figures.failures))[:5]:
+        print(f"  {failure}")
 
 
 def main() -> None:
@@ -124,26 +67,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base-path", type=Path)
     parser.add_argument("--instances", type=json.loads)
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement without a rate")
+    parser.add_argument("--open-seconds", type=float, default=30.0, help="of the measurement with a rate")
+    parser.add_argument("--rate", type=float, default=1000.0)
     arguments = parser.parse_args()
     base_path, instances = arguments.base_path, arguments.instances
     if base_path is None:
         digits = models.ensure(progresses.Progress(name="benchmark"))
         base_path, instances = digits.folder / models.MODEL, instances or [digits.images[0]]
-    request = post(json.dumps({"instances": instances}).encode())
     with tempfile.TemporaryDirectory() as folder:
         for attempt in ("first", "second"):
             began = time.monotonic()
-            with started(base_path, Path(folder) / "log") as (process, port):
-                seconds = first_answer_seconds(process, port, began)
-                print(
-                    f"{attempt} start: {seconds:.2f} s to the first answer, {anonymous_mib(process):.0f} MiB anonymous"
-                )
-                if attempt == "first":
-                    continue
-                for clients in (1, 8, 32):
-                    print(measure_rate(port, request, clients=clients, seconds=arguments.seconds))
-                print(f"after the load: {anonymous_mib(process):.0f} MiB anonymous")
+            with loads.started(base_path, Path(folder) / "log") as server:
+                seconds = first_answer_seconds(server, began)
+                memory = server.memory_mib()
+                print(f"{attempt} start: {seconds:.2f} s to the first answer, {memory:.0f} MiB anonymous")
+                if attempt == "second":
+                    measure(server, instances, arguments)
+                    print(f"after the load: {server.memory_mib():.0f} MiB anonymous")
 
 
 if __name__ == "__main__":
