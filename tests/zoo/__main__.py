@@ -38,7 +38,9 @@ def run(
 @click.command()
 @click.option("--seeds", type=click.IntRange(1), help="How many seeds: 1, 2, ….")
 @click.option("--seed", type=int, default=1, show_default=True, help="One seed.")
-@click.option("--only", multiple=True, help="The model of this name; can be repeated.")
+@click.option(
+    "--only", multiple=True, help="Models of this name or pattern, such as conv-*; can be repeated."
+)
 @click.option(
     "--inputs", type=click.Choice([str(i) for i in entries.Inputs]), multiple=True, help="Only these tests."
 )

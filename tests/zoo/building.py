@@ -77,7 +77,7 @@ def main(seed: int, names: Sequence[str]) -> int:
             cache.entry(place(entry, seed), make)
         except Exception:  # noqa: BLE001 - all that are broken are listed at once
             failed += 1
-            print(f"{entry.name}: {traceback.format_exc(limit=-6)}")
+            print(f"{entry.name}: {traceback.format_exc(limit=-3)}")
         else:
             print(f"{entry.name}: {time.monotonic() - started:.2f} s", file=sys.stderr)
     return int(failed > 0)

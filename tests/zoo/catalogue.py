@@ -1,25 +1,36 @@
 """Every model of the zoo."""
 
+import fnmatch
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
 from tests.zoo import entries
-from tests.zoo.families import conv, dense, dense_numbers
+from tests.zoo.families import conv, dense, dense_numbers, files, recurrent, shapes, tabular, tempting, text
 
-FAMILIES: Final[tuple[ModuleType, ...]] = (dense, dense_numbers, conv)
+FAMILIES: Final[tuple[ModuleType, ...]] = (
+    dense,
+    dense_numbers,
+    conv,
+    text,
+    recurrent,
+    tabular,
+    files,
+    tempting,
+    shapes,
+)
 ENTRIES: Final[tuple[entries.Entry, ...]] = tuple(entry for family in FAMILIES for entry in family.ENTRIES)
 
 
-def chosen(names: Sequence[str] = ()) -> tuple[entries.Entry, ...]:
-    """The entries of these names, or all."""
-    known = {entry.name: entry for entry in ENTRIES}
-    if len(known) != len(ENTRIES):
+def chosen(patterns: Sequence[str] = ()) -> tuple[entries.Entry, ...]:
+    """The entries whose names match any of the patterns, such as conv-*; all of them without patterns."""
+    if len({entry.name for entry in ENTRIES}) != len(ENTRIES):
         raise ValueError("two models of the zoo have one name")
-    if unknown := sorted(set(names) - set(known)):
-        raise ValueError(f"the zoo has no {', '.join(unknown)}")
-    return tuple(known[name] for name in names) if names else ENTRIES
+    for pattern in patterns:
+        if not fnmatch.filter([entry.name for entry in ENTRIES], pattern):
+            raise ValueError(f"the zoo has no {pattern}")
+    return tuple(e for e in ENTRIES if not patterns or any(fnmatch.fnmatch(e.name, p) for p in patterns))
 
 
 def family_of(entry: entries.Entry) -> Path:

@@ -34,8 +34,9 @@ def fit(
         for each, m, v, gradient in zip(
             variables, first, second, tape.gradient(value, variables), strict=True
         ):
-            m.assign(0.9 * m + 0.1 * gradient)
-            v.assign(0.999 * v + 0.001 * gradient**2)
+            dense = tf.convert_to_tensor(gradient)
+            m.assign(0.9 * m + 0.1 * dense)
+            v.assign(0.999 * v + 0.001 * dense**2)
             each.assign_sub(rate * correction * m / (tf.sqrt(v) + 1e-7))
         return value
 

@@ -77,6 +77,10 @@ def _batch_mean(pipeline: Any, raw: Any) -> Any:
     return pipeline.logits((raw - mean) / tf.sqrt(variance + 1e-3))
 
 
+def _zeros() -> Any:
+    return tf.compat.v1.zeros_initializer()
+
+
 _SATURATED = common.with_logits("bright_pixels", lambda p, raw: p.logits(raw))
 
 ENTRIES: Final = (
@@ -146,7 +150,7 @@ ENTRIES: Final = (
     ),
     fault(
         "dense-reinitialised",
-        common.with_main_op("pixels", lambda: tf.compat.v1.zeros_initializer()),
+        common.with_main_op("pixels", _zeros),
         "weights never restored (re-initialised by the main op)",
         Cause.WeightsReinitialised,
         same_output=True,
