@@ -9,6 +9,7 @@ import rapidjson
 from local.modelserver import errors, jsonoutput
 
 _PARSE_ERROR: Final = re.compile(r"Parse error at offset (\d+): (.*)", re.DOTALL)
+_HUGE_INTEGER: Final = re.compile(rb"-?\d{309,}")
 _TRAILING_GARBAGE: Final = "The document root must not be followed by other values."
 
 
@@ -40,6 +41,15 @@ def _parse(body: bytes) -> Any:
     if reason == _TRAILING_GARBAGE and offset < len(body):
         return _parse(body[:offset])
     raise errors.invalid_argument(f"JSON Parse error: {reason} at offset: {offset}")
+
+
+def number_too_big(body: bytes) -> errors.ServingError:
+    """Build the error of an integer beyond every floating-point number, which only its conversion notices here."""
+    found = _HUGE_INTEGER.search(body)
+    offset = found.start() if found else 0
+    return errors.invalid_argument(
+        f"JSON Parse error: Number too big to be stored in double. at offset: {offset}"
+    )
 
 
 def _parse_undecodable(body: bytes) -> Any:

@@ -131,6 +131,9 @@ class Api:
         except errors.ServingError as error:
             code = error.code
             response = error_response(error)
+        except OverflowError:
+            code = errors.Code.INVALID_ARGUMENT
+            response = error_response(jsondocs.number_too_big(body))
         self._metrics.request_done(
             model=model, api=api, entrypoint=_ENTRYPOINT, code=code, seconds=time.monotonic() - began
         )

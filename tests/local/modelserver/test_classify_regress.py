@@ -334,3 +334,13 @@ def test_rest_names_an_unknown_model_after_reading_the_request(server: servers.S
     assert server.call("none", "classify", b"{").status == 400
     answer = server.call("none", "classify", {"examples": [{}]})
     assert (answer.status, answer.error) == (404, "Servable not found for request: Latest(none)")
+
+
+@pytest.mark.parametrize("method", ["classify", "regress", "predict"])
+def test_an_integer_beyond_all_floats_is_no_json(server: servers.Server, method: str) -> None:
+    key = "instances" if method == "predict" else "examples"
+    start = f'{{"{key}": [{{"x": '
+    model = "line" if method == "predict" else "examples"
+    answer = server.call(model, method, f"{start}-1{'0' * 400}}}]}}".encode())
+    want = f"JSON Parse error: Number too big to be stored in double. at offset: {len(start)}"
+    assert (answer.status, answer.error) == (400, want)
