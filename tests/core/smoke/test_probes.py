@@ -1,103 +1,91 @@
-from collections.abc import Callable
-from dataclasses import replace
-
 import numpy as np
+import pytest
 
-from tests.core.smoke import recorded
-from tests.support import smoketests
+from tests.core.smoke import networks, simulated
+from tests.core.smoke.networks import Function
 from tfserving_operator.api import reasons
-from tfserving_operator.core.smoke import answers, cases, judge, plans, probes, recordings
-from tfserving_operator.core.smoke.checks import goldens
 
-Model = Callable[[np.ndarray], np.ndarray]
-WEIGHTS = np.array([[0.3, -0.1], [0.2, 0.4]])
-ROWS = np.array([[1.0, 16.0], [8.0, 3.0], [12.0, 2.0], [5.0, 5.0]])
+SEEDS = range(4)
 
 
-def trained(x: np.ndarray) -> np.ndarray:
-    return np.tanh(x @ WEIGHTS)
+def one(function: Function, name: str = "x") -> simulated.Model:
+    return lambda columns: {"y": function(columns[name])}
 
 
-def asked(model: Model, case: cases.Case) -> answers.Answer:
-    return recorded.answer(y=model(np.asarray(case.instances, dtype=float)))
+def measured(model: Function, golden: Function | None, x: np.ndarray, **changed: object) -> simulated.Tested:
+    return simulated.run(one(model), {"x": x}, one(golden) if golden else None, **changed)
 
 
-def outcome_of(model: Model, golden: Model | None = None) -> plans.TestOutcome:
-    """Test a model as the runner does: the cases, then the probes that are planned."""
-    given = [
-        cases.Case(
-            name=f"c{i}",
-            instances=[row.tolist()],
-            expect=cases.Expect(outputs={"y": golden(row[None]).tolist()}) if golden else None,
-        )
-        for i, row in enumerate(ROWS)
-    ]
-    recording = recordings.Recording(
-        targets=(recorded.pod([asked(model, c) for c in given]),), sent=tuple(given)
-    )
-    planned = judge.plan_probes(smoketests.request(), recording)
-    assert sum(map(len, planned.values())) <= probes.MAX_CASES * len(probes.PROBES)
-    found = {name: {c.name: asked(model, c) for c in changed} for name, changed in planned.items()}
-    recording = replace(recording, probes=found)
-    return judge.judge(smoketests.request(), cases.MADE, recording, smoketests.NOW, smoketests.NOW)
+def pixels(rng: np.random.Generator, rows: int = 6) -> np.ndarray:
+    """Blobs rather than noise: a colour for each image, and a gradient."""
+    colour = rng.uniform(40, 255, size=(rows, 1, 1, 3))
+    slope = np.linspace(0.2, 1.0, 10)[None, :, None, None] ** rng.uniform(0.3, 2, size=(rows, 1, 1, 1))
+    noise = rng.uniform(0.8, 1.0, size=(rows, 10, 12, 3))
+    return np.floor(colour * slope * noise)
 
 
-def test_the_probe_that_restores_the_goldens_names_the_cause():
-    for factor, cause in (
-        (16, "UnscaledInput"),
-        (255, "UnscaledInput"),
-        (1 / 16, "ScaledTwice"),
-        (1 / 255, "ScaledTwice"),
-    ):
-        outcome = outcome_of(lambda x: trained(x * 0.01), golden=lambda x, f=factor: trained(x * 0.01 / f))
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("served", "trained", "cause"),
+    [
+        (lambda x: x, lambda x: x / 255, "UnscaledInput"),
+        (lambda x: x, lambda x: x / 127.5 - 1, "UnscaledInput"),
+        (lambda x: x / 255 / 255, lambda x: x / 255, "ScaledTwice"),
+        (lambda x: (x / 127.5 - 1) / 127.5 - 1, lambda x: x / 127.5 - 1, "ScaledTwice"),
+        (lambda x: x[..., ::-1] / 255, lambda x: x / 255, "ChannelOrder"),
+    ],
+)
+def test_the_change_that_restores_the_goldens_of_images_names_the_cause(
+    seed: int, served: Function, trained: Function, cause: str
+):
+    rng = np.random.default_rng(seed)
+    network = networks.conv(rng)
 
-        assert (outcome.reason, outcome.cause) == ("GoldenMismatch", cause), factor
+    found = measured(lambda x: network(served(x)), lambda x: network(trained(x)), pixels(rng))
 
-
-def test_a_mismatch_that_no_probe_restores_has_no_cause():
-    outcome = outcome_of(lambda x: trained(x[:, ::-1]), golden=trained)
-
-    assert (outcome.reason, outcome.cause) == ("GoldenMismatch", "")
-
-
-def test_an_answer_that_no_scale_changes_is_constant():
-    outcome = outcome_of(lambda x: np.full((len(x), 2), 0.3))
-
-    assert (outcome.reason, outcome.cause) == ("IdenticalOutputs", "ConstantOutput")
-
-
-def test_answers_that_differ_at_smaller_scales_are_saturated():
-    outcome = outcome_of(lambda x: 0.7 * np.tanh(x @ (np.abs(WEIGHTS) * 100)))
-
-    assert (outcome.reason, outcome.cause) == ("IdenticalOutputs", "UnscaledInput")
-    assert "differ when inputs are divided by 255" in outcome.message
+    assert (found.outcome.verdict, found.cause) == (reasons.Verdict.Fail, cause)
+    assert "agree when" in found.outcome.message
 
 
-def test_a_model_that_passes_is_not_probed():
-    outcome = outcome_of(trained, golden=trained)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_two_features_that_changed_places_are_found_before_any_other_order(seed: int):
+    rng = np.random.default_rng(seed)
+    network = networks.dense(rng, 6)
 
-    assert outcome.verdict is reasons.Verdict.Pass
-    assert outcome.cause == ""
+    found = measured(lambda x: network(x[:, [0, 4, 2, 3, 1, 5]]), network, rng.normal(size=(12, 6)))
 
-
-def test_inputs_that_are_not_floats_are_not_probed():
-    pod = recorded.pod([recorded.answer(y=[[0.3]])] * 3)
-    integers = {"x": recorded.FLOATS.__class__(dtype="DT_INT64", shape=(-1, 2))}
-    assert pod.metadata is not None
-    served = replace(pod.metadata.signatures["serving_default"], inputs=integers)
-    pod = replace(pod, metadata=replace(pod.metadata, signatures={"serving_default": served}))
-    recording = recordings.Recording(targets=(pod,), sent=recorded.sent(3))
-
-    assert judge.plan_probes(smoketests.request(), recording) == {}
+    assert (found.reason, found.cause) == ("GoldenMismatch", "FeatureOrder")
+    assert "features 1 and 4 of x are swapped" in found.outcome.message
 
 
-def test_a_probe_changes_the_input_and_keeps_the_golden():
-    case = recorded.case(1, {"y": [[1.0]]})
-    recording = recordings.Recording(targets=(recorded.pod([recorded.answer(y=[[2.0]])] * 2),), sent=(case,))
+@pytest.mark.parametrize("seed", SEEDS)
+def test_any_order_of_a_few_features_is_found(seed: int):
+    rng = np.random.default_rng(seed)
+    network = networks.dense(rng, 6)
+    order = rng.permutation(6)
 
-    planned = judge.plan_probes(smoketests.request(), recording)
+    found = measured(lambda x: network(x[:, order]), network, rng.normal(size=(12, 6)))
 
-    (changed,) = planned["divided by 16"]
-    np.testing.assert_allclose(changed.instances, [[1 / 16, 0.5 / 16]])
-    assert changed.expect == case.expect
-    assert goldens.mismatch(changed, recorded.answer(y=[[1.0]])) == ""
+    assert (found.reason, found.cause) == ("GoldenMismatch", "FeatureOrder")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("by", [1, -1])
+def test_token_ids_that_are_off_by_one_are_found(seed: int, by: int):
+    rng = np.random.default_rng(seed)
+    network = networks.bag(rng)
+    ids = rng.integers(3, 45, size=(10, 7))
+
+    found = measured(lambda x: network(x + by), network, ids)
+
+    assert (found.reason, found.cause) == ("GoldenMismatch", "TokenIdsShifted")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_healthy_model_is_not_probed(seed: int):
+    rng = np.random.default_rng(seed)
+    network = networks.dense(rng, 6)
+
+    found = measured(network, network, rng.normal(size=(12, 6)))
+
+    assert (found.outcome.verdict, found.cause, found.requests) == (reasons.Verdict.Pass, "", 0)

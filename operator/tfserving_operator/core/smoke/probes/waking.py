@@ -1,0 +1,195 @@
+"""Answers that are all alike, and what makes them differ: there need be no golden for that."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from tfserving_operator.core.smoke import causes
+from tfserving_operator.core.smoke.probes import (
+    asking,
+    examples,
+    grading,
+    scaling,
+    texts,
+    tokens,
+    units,
+)
+
+CLEARLY: Final = 1e-3
+"""A relative spread that no rounding makes."""
+_UNITS: Final = 5
+_LARGE: Final = 20_000
+_LARGE_UNITS: Final = 3
+_LARGER: Final = (16.0, 255.0, 1000.0, -1000.0)
+_SMALLER: Final = ("divided by 255", "scaled to [-1, 1] (x / 127.5 - 1)", "divided by 16", "divided by 1000")
+_BATCH_NORM_OPS: Final = ("FusedBatchNorm", "Rsqrt")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Woken:
+    """A change that was tried on several units."""
+
+    candidate: grading.Candidate
+    spread: float
+    outputs: Mapping[str, units.Array]
+
+
+def spread(outputs: Mapping[str, units.Array]) -> float:
+    """How far answers are apart, relative to their size: the largest over all outputs."""
+    largest = 0.0
+    for array in outputs.values():
+        if len(array) < 2:  # noqa: PLR2004 - one is not apart from itself
+            continue
+        if array.dtype.kind not in "fiu":
+            largest = max(largest, float(bool((array != array[0]).any())))
+            continue
+        values = array.astype(np.float64)
+        values = values[:, np.isfinite(values).all(axis=0)]
+        scale = float(np.abs(values).max(initial=0.0))
+        if scale:
+            largest = max(largest, float(np.ptp(values, axis=0).max()) / scale)
+    return largest
+
+
+def recorded_spread(sample: units.Sample) -> float:
+    """How far the recorded answers are apart."""
+    answered = [unit.answered for unit in sample.units if unit.answered]
+    names = [n for n in (answered[0] if answered else {}) if len({_shape(a, n) for a in answered}) == 1]
+    return spread({name: np.stack([each[name] for each in answered]) for name in names})
+
+
+def _shape(answered: Mapping[str, units.Array], name: str) -> Any:
+    return answered[name].shape if name in answered else None
+
+
+def search(sample: units.Sample) -> asking.Search[list[grading.Finding]]:
+    """Find what makes the answers differ, the most particular first.
+
+    Smaller inputs that do: the model saturates. Only far larger ones: its activations are dead, or something
+    divides nearly all away. Nothing: the output is constant.
+    """
+    chosen = sample.units[: _LARGE_UNITS if sample.units[0].values > _LARGE else _UNITS]
+    if len(chosen) < 2:  # noqa: PLR2004 - one answer is not alike
+        return []
+    particular = [*examples.candidates(sample), *tokens.masks(sample), *texts.candidates(sample)]
+    particular += texts.vocabulary(sample, known_words(sample))
+    woken = yield from _try("wake particular", particular, chosen)
+    if woken:
+        return _first_cause(woken)
+    scales = [c for c in scaling.candidates(sample) if _is_smaller(c)]
+    woken = yield from _try("wake smaller", scales, chosen)
+    if woken:
+        return _first_cause(woken)
+    larger = yield from _try("wake larger", list(_larger(sample)), chosen)
+    floored = yield from _try("wake cut", list(_larger(sample, cut=True)), chosen)
+    return _judge_larger(sample, larger, floored)
+
+
+def known_words(sample: units.Sample) -> tuple[str, ...]:
+    """Words that the inspected model has in a vocabulary."""
+    inspected = sample.found.request.inspection
+    if inspected is None:
+        return ()
+    hints = inspected.hints.get(sample.found.request.signature_name, {})
+    words = [word for hint in hints.values() for word in hint.words]
+    words += [word for asset in inspected.assets.values() if asset.is_vocabulary for word in asset.sample]
+    usable = [w for w in dict.fromkeys(words) if w.strip() and not w.startswith(("[", "<"))]
+    return tuple(usable)
+
+
+def _is_smaller(candidate: grading.Candidate) -> bool:
+    return candidate.cause is causes.Cause.UnscaledInput and candidate.when.endswith(_SMALLER)
+
+
+def _larger(sample: units.Sample, *, cut: bool = False) -> Iterator[grading.Candidate]:
+    floats = sample.named("f")
+    for factor in _LARGER if floats else ():
+
+        def grow(x: units.Array, factor: float = factor) -> units.Array:
+            return np.asarray(np.trunc(x * factor) if cut else x * factor)
+
+        yield grading.Candidate(
+            when=f"inputs are multiplied by {factor:g}",
+            cause=causes.Cause.DeadActivations,
+            change=_mapped(floats, grow),
+        )
+
+
+def _mapped(names: Sequence[str], function: Callable[[units.Array], units.Array]) -> asking.Change:
+    def change(columns: units.Columns) -> units.Columns:
+        return {name: function(a) if name in names else a for name, a in columns.items()}
+
+    return change
+
+
+def _try(
+    name: str, candidates: Sequence[grading.Candidate], chosen: Sequence[units.Unit]
+) -> asking.Search[list[_Woken]]:
+    """Those whose answers differ clearly, in the order of the candidates."""
+    if not candidates:
+        return []
+    trials = [
+        asking.Trial(unit=unit, change=candidate.change, group=candidate.group)
+        for candidate in candidates
+        for unit in chosen
+    ]
+    reply = yield asking.Ask(name=name, trials=trials)
+    woken = []
+    for i, candidate in enumerate(candidates):
+        indices = range(i * len(chosen), (i + 1) * len(chosen))
+        outputs = reply.of(indices)
+        apart = spread(outputs) if reply.answered[list(indices)].all() else 0.0
+        if apart > CLEARLY:
+            woken.append(_Woken(candidate=candidate, spread=apart, outputs=outputs))
+    return woken
+
+
+def _first_cause(woken: Sequence[_Woken]) -> list[grading.Finding]:
+    first = woken[0].candidate
+    return [_differ(first.when, first.cause)]
+
+
+def _differ(when: str, cause: causes.Cause) -> grading.Finding:
+    return grading.Finding(when=f"The answers differ when {when}", cause=cause, tier=grading.Tier.Single)
+
+
+def _judge_larger(
+    sample: units.Sample, larger: Sequence[_Woken], cut: Sequence[_Woken]
+) -> list[grading.Finding]:
+    apart = recorded_spread(sample)
+    if larger:
+        first = larger[0].candidate
+        is_cut = any(
+            w.candidate.when == c.candidate.when and _equal(w.outputs, c.outputs) for w in larger for c in cut
+        )
+        if is_cut:
+            when = f"{first.when}, and not by their fractions"
+            return [_differ(when, causes.Cause.IntegerTruncation)]
+        if apart == 0.0:
+            return [_differ(first.when, causes.Cause.DeadActivations)]
+    if apart > 0.0 and may_have_batch_norm(sample):
+        when = f"The answers are {apart:.1g} apart, relative to their size, and not the same to the last bit"
+        return [grading.Finding(when=when, cause=causes.Cause.CollapsedBatchNorm, tier=grading.Tier.Single)]
+    if larger:
+        return [_differ(larger[0].candidate.when, causes.Cause.ScaledTwice)]
+    return [
+        grading.Finding(
+            when="No change of the inputs that was tried makes the answers differ",
+            cause=causes.Cause.ConstantOutput,
+            tier=grading.Tier.Single,
+        )
+    ]
+
+
+def may_have_batch_norm(sample: units.Sample) -> bool:
+    """Whether the inspected graph has batch normalisation, or nobody inspected it."""
+    inspected = sample.found.request.inspection
+    if inspected is None or not inspected.ops:
+        return True
+    return any(op.startswith(_BATCH_NORM_OPS) for op in inspected.ops)
+
+
+def _equal(one: Mapping[str, units.Array], other: Mapping[str, units.Array]) -> bool:
+    return all(name in other and bool((array == other[name]).all()) for name, array in one.items())
