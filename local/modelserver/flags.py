@@ -76,6 +76,7 @@ class Flags:
     enable_profiler: bool = True
     thread_pool_factory_config_file: str = ""
     enable_grpc_healthcheck_service: bool = False
+    enable_serialization_as_tensor_content: bool = False
 
 
 _INT64_FLAGS: Final = frozenset(

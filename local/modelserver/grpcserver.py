@@ -48,6 +48,7 @@ def serve(given: flags.Flags, servables: manager.Servables, counted: metrics.Met
         servables,
         gate,
         checks_method_names=given.enable_signature_method_name_check,
+        as_tensor_content=given.enable_serialization_as_tensor_content,
         counted=counted,
     )
     protos.prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(prediction, server)

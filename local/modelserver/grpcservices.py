@@ -85,11 +85,13 @@ class PredictionService(protos.prediction_service_pb2_grpc.PredictionServiceServ
         gate: Gate,
         *,
         checks_method_names: bool,
+        as_tensor_content: bool,
         counted: metrics.Metrics,
     ) -> None:
         self._servables = servables
         self._gate = gate
         self._checks_method_names = checks_method_names
+        self._as_tensor_content = as_tensor_content
         self._metrics = counted
 
     def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
@@ -133,6 +135,7 @@ class PredictionService(protos.prediction_service_pb2_grpc.PredictionServiceServ
                 version=version,
                 checks_method_names=self._checks_method_names,
                 timeout_ms=_timeout_ms(context.time_remaining()),
+                as_tensor_content=self._as_tensor_content,
                 counted=self._metrics,
             )
             return work(model, request, options)

@@ -33,6 +33,8 @@ class Options:
         Whether a signature must carry the method name of the call.
     timeout_ms
         How long the run may take; without it, what the session was made with; 0 is for ever.
+    as_tensor_content
+        Whether the tensors of a prediction are written as their memory rather than value by value.
     counted
         Where the run is counted, if anywhere.
     """
@@ -40,6 +42,7 @@ class Options:
     version: int | None = None
     checks_method_names: bool = False
     timeout_ms: int | None = None
+    as_tensor_content: bool = False
     counted: metrics.Metrics | None = None
 
 
@@ -64,7 +67,7 @@ def predict(model: savedmodel.SavedModel, request: Any, options: Options = _DEFA
     response = protos.predict_pb2.PredictResponse()
     _fill_spec(response.model_spec, request.model_spec, options)
     for alias, output in zip(aliases, outputs, strict=True):
-        tensorprotos.fill(response.outputs[alias], output)
+        tensorprotos.fill(response.outputs[alias], output, as_content=options.as_tensor_content)
     return response
 
 

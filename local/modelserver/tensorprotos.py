@@ -135,14 +135,17 @@ def _from_field(field: Any, dtype: dtypes.DType, count: int) -> npt.NDArray[Any]
     return full
 
 
-def fill(proto: Any, tensor: tensors.Tensor) -> None:
-    """Write a tensor into an empty proto: every element in the field of its type."""
+def fill(proto: Any, tensor: tensors.Tensor, *, as_content: bool = False) -> None:
+    """Write a tensor into an empty proto: every element in the field of its type, or all as they lie in memory."""
     array = tensor.array
     proto.dtype = tensor.dtype
     proto.tensor_shape.SetInParent()
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
     if not array.size:
+        return
+    if as_content:
+        proto.tensor_content = _content(tensor)
         return
     if tensor.dtype in _PACKED:
         data = np.ascontiguousarray(array).tobytes()
@@ -153,6 +156,13 @@ def fill(proto: Any, tensor: tensors.Tensor) -> None:
     if tensor.dtype is _D.HALF:
         flat = flat.view(np.uint16)
     getattr(proto, _FIELDS[tensor.dtype]).extend(flat.tolist())
+
+
+def _content(tensor: tensors.Tensor) -> bytes:
+    if tensor.dtype is _D.STRING:
+        values = tensor.array.ravel().tolist()
+        return b"".join((*(_varint(len(value)) for value in values), *values))
+    return np.ascontiguousarray(tensor.array).tobytes()
 
 
 def _varint(number: int) -> bytes:

@@ -56,14 +56,24 @@ def test_a_view_with_gaps_is_written_in_its_own_order() -> None:
     assert np.array_equal(tensorprotos.from_proto(proto).array, array)
 
 
+@pytest.mark.parametrize("as_content", [False, True], ids=["fields", "content"])
 @pytest.mark.parametrize("dtype", list(dtypes.NUMPY))
-def test_every_type_survives_the_way_there_and_back(dtype: dtypes.DType) -> None:
+def test_every_type_survives_the_way_there_and_back(dtype: dtypes.DType, as_content: bool) -> None:
     kind = dtypes.NUMPY[dtype]
     limits = np.iinfo(kind) if kind.kind in "iu" else None
     values = [limits.min, limits.max] if limits else [0, 1]
     array = np.array([values], dtype=kind)
     proto = grpcclients.tensor_pb2.TensorProto()
-    tensorprotos.fill(proto, tensors.Tensor(dtype=dtype, array=array))
+    tensorprotos.fill(proto, tensors.Tensor(dtype=dtype, array=array), as_content=as_content)
+    assert bool(proto.tensor_content) == as_content
     back = tensorprotos.from_proto(grpcclients.tensor_pb2.TensorProto.FromString(proto.SerializeToString()))
     assert (back.dtype, back.array.dtype) == (dtype, kind)
     assert np.array_equal(back.array, array)
+
+
+def test_strings_survive_as_content() -> None:
+    array = np.array([[b"", b"a" * 300]], dtype=np.object_)
+    proto = grpcclients.tensor_pb2.TensorProto()
+    tensorprotos.fill(proto, tensors.Tensor(dtype=dtypes.DType.STRING, array=array), as_content=True)
+    assert proto.tensor_content == b"\x00\xac\x02" + b"a" * 300
+    assert np.array_equal(tensorprotos.from_proto(proto).array, array)
