@@ -28,6 +28,7 @@ from tfserving_operator.api.template import PodTemplate
 __all__ = [
     "Model",
     "OnInconclusive",
+    "ResourcePolicy",
     "Resources",
     "Rollout",
     "Server",
@@ -97,6 +98,15 @@ class Resources(SpecModel):
     """What may be used at most. memory is required."""
 
 
+class ResourcePolicy(StrEnum):
+    """What a lack of room leads to."""
+
+    Enforce = "Enforce"
+    """means nothing is started before there is room"""
+    Warn = "Warn"
+    """means it is told, and started all the same: an autoscaler may add larger nodes"""
+
+
 class ServiceType(StrEnum):
     """How the Service is reached; the installation narrows the choice."""
 
@@ -161,6 +171,8 @@ class Spec(SpecModel):
     """The model server."""
     resources: Resources
     """Resources of the model server's container."""
+    resource_policy: ResourcePolicy = ResourcePolicy.Enforce
+    """What happens to a revision that the namespace, its nodes or its memory limit have no room for. Default Enforce."""
     replicas: Annotated[Int32, Field(ge=0, le=1000, json_schema_extra={"x-crd-default": 1})] = 1
     """Pods of the active revision; a candidate and a warm previous revision follow it. Leave it out where an autoscaler owns it."""
     template: PodTemplate = PodTemplate()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tfserving_operator.api import status, types
 from tfserving_operator.core import observed
+from tfserving_operator.core import surroundings as around
 from tfserving_operator.core.smoke import plans
 
 
@@ -48,6 +49,15 @@ class Refusal:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """What bounds a namespace's pods; what may not be seen is empty."""
+
+    quotas: tuple[around.ResourceQuota, ...] = ()
+    limit_ranges: tuple[around.LimitRange, ...] = ()
+    nodes: tuple[around.Node, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
     """What was gathered about one ModelDeployment, children of its UID only."""
 
@@ -71,3 +81,4 @@ class Snapshot:
     tests: Mapping[str, plans.TestState] = field(default_factory=dict)
     """By `TestRequest.key`."""
     refusals: tuple[Refusal, ...] = ()
+    surroundings: Surroundings = Surroundings()

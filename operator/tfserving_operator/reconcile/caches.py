@@ -10,7 +10,7 @@ from tfserving_operator.adapters import clock as clocks
 from tfserving_operator.adapters.kube import client as kube
 from tfserving_operator.adapters.kube import resources
 from tfserving_operator.api import constants
-from tfserving_operator.core import observed
+from tfserving_operator.core import observed, surroundings
 from tfserving_operator.reconcile import objects, queue, reflector, stores
 
 OURS: Final = f"{constants.LABEL_MANAGED_BY}={constants.MANAGED_BY}"
@@ -46,6 +46,9 @@ class Caches:
         self.config_maps = stores.Store(observed.config_map_from_raw, self._on_child)
         self.claims = stores.Store(observed.claim_from_raw, self._on_claim)
         self.cases = stores.Store(cases_map_from_raw, self._on_cases)
+        self.quotas = stores.Store(surroundings.resource_quota_from_raw, self._on_room)
+        self.limit_ranges = stores.Store(surroundings.limit_range_from_raw, self._on_room)
+        self.nodes = stores.Store(surroundings.node_from_raw, self._on_room)
 
     def store_of(self, kind: str) -> stores.Store[Any]:
         """The store of a kind that decisions write."""
@@ -75,6 +78,11 @@ class Caches:
     def _on_cases(self, old: CasesMap | None, new: CasesMap | None) -> None:
         meta = _meta(old, new)
         for key in self.objects.users_of_cases(meta.namespace, meta.name):
+            self._wake(key, queue.Urgency.Soon)
+
+    def _on_room(self, old: stores.HasMeta | None, new: stores.HasMeta | None) -> None:
+        """Look again at those that have not started: what they waited for may be there."""
+        for key in self.objects.waiting(_meta(old, new).namespace):
             self._wake(key, queue.Urgency.Soon)
 
     def _wake_owner(
@@ -116,7 +124,8 @@ def build_reflectors(
     watch that was lost and begun again does not tell of what was deleted meanwhile.
     """
     build = partial(reflector.Reflector, client=client, clock=clock, chance=chance, observer=observer)
-    found = []
+    # Where only namespaces are watched, the operator may have no right on nodes: their room is then not judged
+    found = [] if tuple(namespaces) else [build(resource=resources.NODES, sink=caches.nodes)]
     for namespace in tuple(namespaces) or ("",):
         children = (
             (resources.DEPLOYMENTS, caches.deployments, False),
@@ -138,6 +147,8 @@ def build_reflectors(
                 namespace=namespace,
             ),
             build(resource=resources.CLAIMS, sink=caches.claims, namespace=namespace),
+            build(resource=resources.RESOURCE_QUOTAS, sink=caches.quotas, namespace=namespace),
+            build(resource=resources.LIMIT_RANGES, sink=caches.limit_ranges, namespace=namespace),
             build(
                 resource=resources.MODEL_DEPLOYMENTS, sink=caches.objects, watches=False, namespace=namespace
             ),

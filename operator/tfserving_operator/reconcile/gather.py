@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from tfserving_operator.api import reasons
 from tfserving_operator.core import observed, snapshot
 from tfserving_operator.core.smoke import plans
 from tfserving_operator.reconcile import caches as stores
@@ -34,6 +35,20 @@ def gather(
         cases_versions={name: _cases_version(namespace, name, caches) for name in entry.cases_from},
         tests=tests,
         refusals=refusals,
+        surroundings=_surroundings(entry, caches),
+    )
+
+
+def _surroundings(entry: objects.ModelDeployment, caches: stores.Caches) -> snapshot.Surroundings:
+    """What bounds the namespace's pods, for the decisions that ask: whether a revision may start."""
+    candidate, namespace = entry.status.candidate_revision, entry.owner.namespace
+    is_new = entry.status.observed_generation != entry.owner.generation
+    if not is_new and (candidate is None or candidate.step is not reasons.Step.Validating):
+        return snapshot.Surroundings()
+    return snapshot.Surroundings(
+        quotas=tuple(caches.quotas.in_namespace(namespace)),
+        limit_ranges=tuple(caches.limit_ranges.in_namespace(namespace)),
+        nodes=tuple(caches.nodes.in_namespace("")),
     )
 
 

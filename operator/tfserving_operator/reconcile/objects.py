@@ -8,7 +8,7 @@ from typing import Any
 import pydantic
 import structlog
 
-from tfserving_operator.api import status, types
+from tfserving_operator.api import reasons, status, types
 from tfserving_operator.core import observed, snapshot, sources
 from tfserving_operator.reconcile import queue, stores
 
@@ -128,6 +128,16 @@ class Objects:
     def users_of_claim(self, namespace: str, name: str) -> Iterable[queue.Key]:
         """Those whose model is on that claim."""
         return tuple(self._by_claim.get((namespace, name), ()))
+
+    def waiting(self, namespace: str) -> Iterable[queue.Key]:
+        """Those of a namespace ("" for all) whose candidate has not started."""
+        return tuple(
+            key
+            for key, entry in self._objects.items()
+            if namespace in ("", key.namespace)
+            and (candidate := entry.status.candidate_revision) is not None
+            and candidate.step is reasons.Step.Validating
+        )
 
     def users_of_cases(self, namespace: str, name: str) -> Iterable[queue.Key]:
         """Those whose smoke cases are in that ConfigMap."""

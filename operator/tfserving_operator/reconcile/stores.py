@@ -70,6 +70,10 @@ class Store(Generic[P]):
         """One object."""
         return self._objects.get((namespace, name))
 
+    def in_namespace(self, namespace: str) -> Iterable[P]:
+        """The objects of a namespace, "" for those that are in none."""
+        return (each for (place, _), each in self._objects.items() if place == namespace)
+
     def owned_by(self, uid: str) -> Iterable[P]:
         """The objects that this UID controls."""
         return self._by_owner.get(uid, {}).values()

@@ -11,7 +11,7 @@ from tfserving_operator.api import constants
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resource:
-    """One namespaced kind of the API."""
+    """One kind of the API."""
 
     kind: str
     plural: str
@@ -40,6 +40,9 @@ PODS: Final = Resource(kind="Pod", plural="pods", api_version="v1")
 SERVICES: Final = Resource(kind="Service", plural="services", api_version="v1")
 CONFIG_MAPS: Final = Resource(kind="ConfigMap", plural="configmaps", api_version="v1")
 CLAIMS: Final = Resource(kind="PersistentVolumeClaim", plural="persistentvolumeclaims", api_version="v1")
+RESOURCE_QUOTAS: Final = Resource(kind="ResourceQuota", plural="resourcequotas", api_version="v1")
+LIMIT_RANGES: Final = Resource(kind="LimitRange", plural="limitranges", api_version="v1")
+NODES: Final = Resource(kind="Node", plural="nodes", api_version="v1")
 EVENTS: Final = Resource(kind="Event", plural="events", api_version="events.k8s.io/v1")
 LEASES: Final = Resource(kind="Lease", plural="leases", api_version="coordination.k8s.io/v1")
 

@@ -211,6 +211,9 @@ def _resources_valid(view: views.View, draft: drafts.Draft) -> State:
             text = f"{violation.field}: {violation.message}"
             return State(status="False", reason=violation.reason, message=text)
     short = {reasons.Reason.QuotaExceeded, reasons.Reason.PodsRefused}
+    candidate = draft.status.candidate_revision
+    if candidate is not None and candidate.step is reasons.Step.Validating:
+        short.add(reasons.Reason.Unschedulable)  # no node is large enough; a pod that waits is another matter
     if draft.hold is not None and draft.hold.reason in short:
         return State(status="False", reason=draft.hold.reason, message=draft.hold.message)
     text = "; ".join(f"{warning.field}: {warning.message}" for warning in view.warnings)

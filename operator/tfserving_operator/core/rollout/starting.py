@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tfserving_operator.api import reasons, status, types
-from tfserving_operator.core import actions, health, sources, workloads
+from tfserving_operator.core import actions, health, room, sources, workloads
 from tfserving_operator.core.rollout import drafts, killing, promoting, views
 
 READ_WRITE_ONCE = "ReadWriteOnce"
@@ -23,6 +23,9 @@ def start(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     if candidate is None or candidate.step is not reasons.Step.Validating:
         return draft
     hold = _gate(view, is_rollback=candidate.purpose is reasons.Purpose.Rollback)
+    short = _shortage(view, candidate) if hold is None else None
+    if short is not None and view.spec.resource_policy is types.ResourcePolicy.Enforce:
+        hold = drafts.Hold(reason=short.reason, message=short.message)
     if hold is None and any(p.about_model for p in view.problems(candidate.name, since=candidate.since)):
         # It is judged by its own pods: those of an earlier life go first
         text = f"pods of revision {candidate.name} that failed before end first"
@@ -30,10 +33,23 @@ def start(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     if hold is not None:
         draft = draft.with_hold(hold)
         return draft if hold.reason in WAITS else draft.with_wake(_until_deadline(view, draft))
+    if short is not None:
+        draft = draft.with_event(actions.EventType.Warning, short.reason, short.message)
     text = f"revision {candidate.name} (version {candidate.version}) is starting"
     return draft.with_step(reasons.Step.Starting, view.now).with_event(
         actions.EventType.Normal, reasons.Reason.RevisionStarting, text
     )
+
+
+def _shortage(view: views.View, candidate: status.Candidate) -> room.Shortage | None:
+    """What the namespace or its nodes lack for a new revision.
+
+    One whose pods are there already is counted in the quotas, and one that traffic goes back to must not wait.
+    """
+    is_new = view.snap.deployments.get(candidate.name) is None
+    if candidate.purpose is reasons.Purpose.Rollback or not is_new:
+        return None
+    return next(room.shortages(view.spec, view.snap.surroundings), None)
 
 
 def _gate(view: views.View, *, is_rollback: bool) -> drafts.Hold | None:

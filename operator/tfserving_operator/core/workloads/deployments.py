@@ -6,7 +6,7 @@ from tfserving_operator.api import constants, types
 from tfserving_operator.core import snapshot, sources
 from tfserving_operator.core.workloads import flags, names
 
-_INSPECT_RESOURCES: Final = {"cpu": "250m", "memory": "256Mi"}
+INSPECT_RESOURCES: Final = {"cpu": "250m", "memory": "256Mi"}
 """Requests and limits alike, apart from the server's: a kill for memory in here says nothing about the model."""
 _CONTAINER_SECURITY: Final = {
     "allowPrivilegeEscalation": False,
@@ -54,7 +54,7 @@ def _inspect_container(spec: types.Spec, policy: snapshot.Policy) -> dict[str, A
             "--expect-digest-file",
             f"{names.PIN_PATH}/{names.DIGEST_KEY}",
         ],
-        "resources": {"requests": dict(_INSPECT_RESOURCES), "limits": dict(_INSPECT_RESOURCES)},
+        "resources": {"requests": dict(INSPECT_RESOURCES), "limits": dict(INSPECT_RESOURCES)},
         "securityContext": dict(_CONTAINER_SECURITY),
         # It writes its report itself; a log would not be one
         "terminationMessagePolicy": "File",
