@@ -42,10 +42,11 @@ async def operate(config: configuration.Config, account: login.Login) -> int:
             clock=clock,
         )
         session = await stack.enter_async_context(serving.open_session())
+        shop = await stack.enter_async_context(serving.open_workers())
         parts = machine.Machine(
             client=client.with_guard(leader.check) if config.leader_election else client,
             decide=rollout.decide,
-            run_test=partial(serving.run_test, session, clock=clock.now),
+            run_test=partial(serving.run_test, session, clock=clock.now, shop=shop),
             policy=policies.build_policy(config),
             clock=clock,
             metrics=metrics,

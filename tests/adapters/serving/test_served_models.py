@@ -95,10 +95,20 @@ async def test_a_model_passes_with_its_goldens_and_records_what_it_passed_with(s
     assert [check.name for check in outcome.checks] == [
         "rightVersion",
         "predictionSucceeds",
+        "signature",
         "finite",
         "distinctOutputs",
+        "classCollapse",
+        "repeatability",
+        "batchInvariance",
         "goldens",
+        "loadAnswers",
+        "latency",
     ]
+    told = {check.name: check.message for check in outcome.checks}
+    assert told["repeatability"] == "6 were compared"
+    assert told["batchInvariance"] == "12 were compared"
+    assert told["loadAnswers"] == "20 answers under load agree"
 
 
 async def test_a_model_whose_scaling_is_missing_is_told_from_its_goldens(session, model_server):
@@ -107,7 +117,7 @@ async def test_a_model_whose_scaling_is_missing_is_told_from_its_goldens(session
     assert (outcome.verdict, outcome.reason, outcome.cause) == (Fail, "GoldenMismatch", "UnscaledInput"), (
         outcome
     )
-    assert "agree with their goldens when inputs are divided by 16" in outcome.message
+    assert "divided by 16" in outcome.message
 
 
 async def test_a_constant_answer_outranks_the_goldens_that_it_misses(session, model_server):
@@ -153,10 +163,8 @@ async def test_a_case_that_does_not_fit_the_signature_is_told_why(session, model
 async def test_a_signature_that_is_not_there_is_named_with_those_that_are(session, model_server):
     outcome = await smoke(session, model_server, "good", rows(), signature_name="classify")
 
-    assert (outcome.verdict, outcome.reason) == (None, "CasesInvalid")
-    assert outcome.message == (
-        'the model has no signature "classify"; it has __saved_model_init_op, serving_default: set spec.model.signatureName'
-    )
+    assert (outcome.verdict, outcome.reason, outcome.cause) == (Fail, "SignatureMismatch", "SignatureMissing")
+    assert 'the model has no signature "classify"; it has serving_default' in outcome.message
 
 
 async def test_a_version_that_is_not_served_is_the_wrong_version(session, model_server):
@@ -199,7 +207,7 @@ async def test_a_case_that_only_the_active_revision_takes_is_evidence_against_th
     outcome = await smoke(session, model_server, "renamed", given, control_server=other_server)
 
     assert (outcome.verdict, outcome.reason, outcome.cause) == (Fail, "PredictionFailed", "SignatureChanged")
-    assert outcome.message.endswith("the active revision answers this case")
+    assert "the active revision answers this case" in outcome.message
 
 
 async def test_a_case_that_only_the_new_revision_takes_passes(session, model_server, other_server):
@@ -222,10 +230,8 @@ async def test_strings_cannot_be_made_up_and_the_message_says_what_to_add(sessio
     outcome = await smoke(session, model_server, "text")
 
     assert outcome.verdict is Inconclusive
-    assert outcome.message == (
-        "input text takes strings (text, encoded images or serialised examples), which cannot be made up:"
-        " add smoke.cases with real inputs"
-    )
+    assert outcome.message.startswith("input text takes strings")
+    assert "add smoke.cases" in outcome.message
 
 
 async def test_a_check_set_to_warn_is_reported_and_does_not_fail(session, model_server):

@@ -6,12 +6,15 @@ from typing import Any, Final
 
 import aiohttp
 
+from tfserving_operator.adapters.serving import budgets, endpoints
 from tfserving_operator.core.smoke import answers, plans, recordings, signatures
 
 _OK: Final = 200
 _REDIRECTS: Final = range(300, 400)
 _THREAD_BYTES: Final = 128 * 1024
-"""Larger bodies are parsed off the event loop."""
+"""Larger metadata is parsed off the event loop."""
+_LEASE_BYTES: Final = 1024 * 1024
+"""What an answer takes at a time from the budget of all tests."""
 _HEADERS: Final = {
     "Connection": "close",  # so that the server does not wait for a further request
     # No decompression: a small body must not become a large one.
@@ -66,13 +69,19 @@ class PodClient:
     model: str
     version: int
     limits: Limits
+    received: budgets.Budget
+    """Of all tests of the process, for bodies that were not read yet."""
 
     async def state(self) -> tuple[recordings.ModelState, answers.Answer | None]:
         """Ask the status route for the version's state; the answer is given where it is none."""
         path = f"/versions/{self.version}"
         try:
             status, body = await self._fetch(
-                "GET", path, None, self.limits.metadata_bytes, self.limits.opening_seconds
+                "GET",
+                path,
+                None,
+                most_bytes=self.limits.metadata_bytes,
+                seconds=self.limits.opening_seconds,
             )
         except _NoAnswerError as error:
             return recordings.ModelState.Unknown, _unreachable_if_late(error.answer)
@@ -90,7 +99,11 @@ class PodClient:
         path = f"/versions/{self.version}/metadata"
         try:
             status, body = await self._fetch(
-                "GET", path, None, self.limits.metadata_bytes, self.limits.opening_seconds
+                "GET",
+                path,
+                None,
+                most_bytes=self.limits.metadata_bytes,
+                seconds=self.limits.opening_seconds,
             )
             return (
                 signatures.parse_metadata(await _off_loop(answers.load_json, body)) if status == _OK else None
@@ -98,30 +111,32 @@ class PodClient:
         except (_NoAnswerError, ValueError, RecursionError):
             return None
 
-    async def predict(self, body: bytes) -> answers.Answer:
-        """Send a predict request and read its answer."""
-        try:
-            status, answered = await self._predict(body)
-        except _NoAnswerError as error:
-            return error.answer
-        if len(answered) <= _THREAD_BYTES:
-            return answers.read(status, answered)
-        return await asyncio.to_thread(answers.read, status, answered)
-
-    async def press(self, body: bytes) -> answers.Answer:
-        """Send a predict request for the sake of its load: the outputs are received and not parsed."""
-        try:
-            status, answered = await self._predict(body)
-        except _NoAnswerError as error:
-            return error.answer
-        return answers.Answer(status=status) if status == _OK else answers.read(status, answered)
-
-    async def _predict(self, body: bytes) -> tuple[int, bytes]:
+    async def predict(self, body: bytes) -> endpoints.Reply:
+        """Send a predict request."""
         path = f"/versions/{self.version}:predict"
-        return await self._fetch("POST", path, body, self.limits.response_bytes, self.limits.request_seconds)
+        lease = budgets.Lease(self.received)
+        most, seconds = self.limits.response_bytes, self.limits.request_seconds
+        try:
+            status, answered = await self._fetch(
+                "POST", path, body, most_bytes=most, seconds=seconds, lease=lease
+            )
+        except _NoAnswerError as error:
+            lease.end()
+            return endpoints.Reply(lost=error.answer)
+        except BaseException:
+            lease.end()
+            raise
+        return endpoints.Reply(status=status, body=answered, lease=lease)
 
     async def _fetch(
-        self, method: str, path: str, body: bytes | None, most_bytes: int, seconds: float
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        *,
+        most_bytes: int,
+        seconds: float,
+        lease: budgets.Lease | None = None,
     ) -> tuple[int, bytes]:
         url = f"http://{self.target.address}/v1/models/{self.model}{path}"
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=self.limits.connect_seconds)
@@ -143,19 +158,21 @@ class PodClient:
                         f"HTTP {response.status}, a redirect to {where}, is not followed",
                         response.status,
                     )
-                return response.status, await _read(response, most_bytes)
+                return response.status, await _read(response, most_bytes, lease)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _trouble(error, seconds) from error
 
 
-async def _read(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
+async def _read(response: aiohttp.ClientResponse, most_bytes: int, lease: budgets.Lease | None) -> bytes:
     received = bytearray()
     async for chunk in response.content.iter_chunked(64 * 1024):
         received += chunk
         if len(received) > most_bytes:
-            raise _NoAnswerError(
-                answers.Trouble.TooLarge, f"the answer is longer than {most_bytes} bytes", response.status
-            )
+            detail = f"the answer is longer than {most_bytes} bytes"
+            raise _NoAnswerError(answers.Trouble.TooLarge, detail, response.status)
+        if lease is not None and len(received) > lease.taken and not lease.grow(_LEASE_BYTES):
+            detail = "the answers to all smoke tests that run now are too large together; it is tried again"
+            raise _NoAnswerError(answers.Trouble.TooLarge, detail, response.status)
     return bytes(received)
 
 

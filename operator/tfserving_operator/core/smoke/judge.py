@@ -8,12 +8,18 @@ from typing import Final
 from tfserving_operator.api import reasons
 from tfserving_operator.core.smoke import cases, plans, precedence, probes, recordings
 from tfserving_operator.core.smoke.checks import (
+    batch_invariance,
+    class_collapse,
     distinct_outputs,
     evidence,
     finite,
     goldens,
+    latency,
+    load_answers,
     predictions,
+    repeatability,
     right_version,
+    signature,
 )
 
 Check = Callable[[evidence.Evidence, evidence.Setting], plans.CheckResult]
@@ -21,20 +27,35 @@ Check = Callable[[evidence.Evidence, evidence.Setting], plans.CheckResult]
 CHECKS: Final[tuple[tuple[str, Check], ...]] = (
     (right_version.NAME, right_version.check),
     (predictions.NAME, predictions.check),
+    (signature.NAME, signature.check),
     (finite.NAME, finite.check),
     (distinct_outputs.NAME, distinct_outputs.check),
+    (class_collapse.NAME, class_collapse.check),
+    (repeatability.NAME, repeatability.check),
+    (batch_invariance.NAME, batch_invariance.check),
     (goldens.NAME, goldens.check),
+    (load_answers.NAME, load_answers.check),
+    (latency.NAME, latency.check),
 )
 """Every check, in the order in which status lists them."""
 
 
 def run_checks(found: evidence.Evidence) -> tuple[plans.CheckResult, ...]:
-    """Make every check that is not off."""
+    """Make every check that is not off.
+
+    What keeps a test from having a verdict at all does so in every mode.
+    """
     results = []
     for name, check in CHECKS:
         setting = evidence.setting(found.request.checks, name)
-        if setting.mode is not evidence.Mode.Off:
-            results.append(replace(check(found, setting), enforced=setting.mode is evidence.Mode.Enforce))
+        if setting.mode is evidence.Mode.Off and name != predictions.NAME:
+            continue
+        result = check(found, setting)
+        if result.reason in list(plans.NoVerdict):
+            results.append(result)
+        elif setting.mode is not evidence.Mode.Off:
+            is_enforced = result.enforced if setting.mode is None else setting.mode is evidence.Mode.Enforce
+            results.append(replace(result, enforced=is_enforced))
     return tuple(results)
 
 

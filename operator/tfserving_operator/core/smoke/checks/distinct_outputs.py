@@ -5,6 +5,7 @@ What counts as evidence, strongest first:
 1. Goldens that differ where the answers do not.
 2. Real-valued outputs that do not move over three or more different inputs, while no other output moves either.
    Where the active revision gives as constant an answer to the same inputs, the new one is not blamed.
+3. Outputs that do not move when rows come alone, and do when the same rows come in a batch.
 
 What does not: one input; integer, boolean, string, one-hot and all-zero outputs (an argmax may rightly be the
 same for all); a constant head beside one that varies. An output that only repeats an input is not counted.
@@ -17,6 +18,7 @@ import numpy as np
 
 from tfserving_operator.api import reasons
 from tfserving_operator.core.smoke import answers, cases, plans, recordings, spread
+from tfserving_operator.core.smoke.checks import contrast as contrasts
 from tfserving_operator.core.smoke.checks import evidence
 
 NAME: Final = "distinctOutputs"
@@ -52,6 +54,12 @@ def measure(
 
 def _check_pod(found: evidence.Evidence, pod: recordings.PodRecording, threshold: float) -> plans.CheckResult:
     sent = found.recording.sent
+    if contrast := contrasts.find(sent, pod, threshold):
+        message = (
+            f"pod {pod.pod}: alone, {contrast.inputs} different inputs get the same answer {contrast.alone}, and in"
+            f" a batch their answers differ by {contrast.batch_spread:.2g} of their size"
+        )
+        return evidence.failed(NAME, reasons.Reason.IdenticalOutputs, message)
     spreads = measure(sent, pod.answered, threshold)
     shown = "; ".join(
         f"{s.output or 'output'}: spread {s.relative:.2g} over {s.inputs} inputs, {s.sample}" for s in spreads

@@ -10,7 +10,8 @@ from tfserving_operator.core import inspection
 from tfserving_operator.core.smoke import answers, plans, recordings
 
 MESSAGE_CHARACTERS: Final = 500
-EVIDENCE_CHARACTERS: Final = 500
+EVIDENCE_CHARACTERS: Final = 4000
+"""Of a check's result, which the log shows in full; status shows the first few hundred."""
 
 
 class Mode(StrEnum):
@@ -37,12 +38,13 @@ class Evidence:
 def gather(request: plans.TestRequest, recording: recordings.Recording) -> Evidence:
     """Prepare a recording for the checks: an only output, which comes without a name, gets its signature's."""
     control = recording.control
+    control_name = request.control_signature_name or request.signature_name
     return Evidence(
         request=request,
         recording=replace(
             recording,
             targets=tuple(_with_names(pod, request.signature_name) for pod in recording.targets),
-            control=_with_names(control, request.signature_name) if control else None,
+            control=_with_names(control, control_name) if control else None,
         ),
         signature=recording.signature(request.signature_name),
     )
@@ -50,7 +52,25 @@ def gather(request: plans.TestRequest, recording: recordings.Recording) -> Evide
 
 def _with_names(pod: recordings.PodRecording, signature_name: str) -> recordings.PodRecording:
     signature = pod.metadata.signatures.get(signature_name) if pod.metadata else None
-    return replace(pod, answered={name: named(answer, signature) for name, answer in pod.answered.items()})
+    if signature is None or len(signature.outputs) != 1:
+        return pod
+    known: dict[int, answers.Answer] = {}
+
+    def name(answer: answers.Answer) -> answers.Answer:
+        # Equal answers are one object, and stay one: that saves comparing them.
+        return known.setdefault(id(answer), named(answer, signature))
+
+    def batch(each: recordings.Batch | None) -> recordings.Batch | None:
+        return replace(each, answer=name(each.answer)) if each is not None else None
+
+    return replace(
+        pod,
+        answered={case: name(answer) for case, answer in pod.answered.items()},
+        repeated={case: name(answer) for case, answer in pod.repeated.items()},
+        alone={case: tuple(name(answer) for answer in each) for case, each in pod.alone.items()},
+        together=batch(pod.together),
+        permuted=batch(pod.permuted),
+    )
 
 
 def named(answer: answers.Answer, signature: inspection.Signature | None) -> answers.Answer:
@@ -64,7 +84,8 @@ def named(answer: answers.Answer, signature: inspection.Signature | None) -> ans
 class Setting:
     """How one check is set."""
 
-    mode: Mode
+    mode: Mode | None
+    """None: the check itself says whether its failure fails the test."""
     options: Mapping[str, Any]
 
     def number(self, name: str, default: float) -> float:
@@ -74,11 +95,11 @@ class Setting:
 
 
 def setting(checks: Mapping[str, Any], name: str) -> Setting:
-    """Read `spec.smoke.checks.<name>`: {mode: Warn, …} or just Warn; Enforce when absent."""
+    """Read `spec.smoke.checks.<name>`: {mode: Warn, …} or just Warn."""
     raw = checks.get(name)
     options = raw if isinstance(raw, Mapping) else {"mode": raw}
     mode = options.get("mode")
-    return Setting(mode=Mode(mode) if mode in list(Mode) else Mode.Enforce, options=options)
+    return Setting(mode=Mode(mode) if mode in list(Mode) else None, options=options)
 
 
 def passed(name: str, message: str = "", evidence: str = "") -> plans.CheckResult:
@@ -86,10 +107,21 @@ def passed(name: str, message: str = "", evidence: str = "") -> plans.CheckResul
     return _result(name=name, verdict=reasons.Verdict.Pass, message=message, evidence=evidence)
 
 
-def failed(name: str, reason: str, message: str, *, cause: str = "", evidence: str = "") -> plans.CheckResult:
-    """The answers are evidence against the model."""
-    verdict = reasons.Verdict.Fail
-    return _result(name=name, verdict=verdict, reason=reason, cause=cause, message=message, evidence=evidence)
+def failed(
+    name: str, reason: str, message: str, *, cause: str = "", evidence: str = "", is_sure: bool = True
+) -> plans.CheckResult:
+    """The answers are evidence against the model; where they are not sure evidence, that is only reported."""
+    return replace(
+        _result(
+            name=name,
+            verdict=reasons.Verdict.Fail,
+            reason=reason,
+            cause=cause,
+            message=message,
+            evidence=evidence,
+        ),
+        enforced=is_sure,
+    )
 
 
 def inconclusive(name: str, message: str, evidence: str = "") -> plans.CheckResult:

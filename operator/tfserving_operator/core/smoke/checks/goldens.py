@@ -1,6 +1,7 @@
 """Answers agree with what cases expect."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -77,6 +78,22 @@ def mismatch(case: cases.Case, answer: answers.Answer) -> str:
             return f"the answer has no output {expect.top_k.output}"
         return _top_k_differs(array, expect.top_k)
     return ""
+
+
+def judges_row(case: cases.Case, index: int, output: str, row: np.ndarray[Any, Any]) -> bool | None:
+    """Whether one row's output agrees with its golden; None where no golden speaks of it."""
+    expect = case.expect
+    if expect is None:
+        return None
+    if output in expect.outputs:
+        want = np.asarray(expect.outputs[output])
+        if index >= len(want) or want[index].size != row.size:
+            return None
+        return not _differs(row, want[index].reshape(-1), expect.rtol, expect.atol)
+    if expect.top_k and output == expect.top_k.output and index < len(expect.top_k.classes):
+        one = replace(expect.top_k, classes=(expect.top_k.classes[index],))
+        return not _top_k_differs(row.reshape(1, -1), one)
+    return None
 
 
 def _output(answer: answers.Answer, name: str) -> np.ndarray[Any, Any] | None:
