@@ -23,6 +23,7 @@ from tensorflow_serving.apis import (
 v1 = tf.compat.v1
 Log = prediction_log_pb2.PredictionLog
 BIG_BYTES = 256 * 2**20
+SLOW_ROUNDS = 6000.0
 WORDS = ("red", "green", "blue")
 
 
@@ -166,6 +167,29 @@ class Greedy(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
     def text(self, x):
         return {"y": tf.strings.length(tf.strings.as_string(x, width=2**30))}
+
+
+class Slow(tf.Module):
+    """Multiplies a matrix as often as the input says."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    def predict(self, x):
+        rounds = tf.cast(x[0], tf.int32)
+        start = (tf.constant(0), tf.eye(256))
+        _, matrix = tf.while_loop(lambda i, _: i < rounds, lambda i, m: (i + 1, tf.matmul(m, m)), start)
+        return {"y": x + tf.reduce_sum(matrix)}
+
+
+def slow_models(root: Path) -> None:
+    """A model that is slow if asked to be, and one that is slow to load because a recorded request asks it to."""
+    slow = Slow()
+    source = root / "slow" / "1"
+    tf.saved_model.save(slow, str(source), signatures=slow.predict.get_concrete_function())
+    request = predict_pb2.PredictRequest()
+    request.inputs["x"].CopyFrom(tf.make_tensor_proto([SLOW_ROUNDS]))
+    record = Log(predict_log=prediction_log_pb2.PredictLog(request=request))
+    with tf.io.TFRecordWriter(str(warm_copy(root, source, "slow"))) as writer:
+        writer.write(record.SerializeToString())
 
 
 def greedy_model(path: Path) -> None:
@@ -325,6 +349,7 @@ def main(root: Path) -> None:
     vocabulary.unlink()
     big_model(root / "big" / "1")
     greedy_model(root / "greedy" / "1")
+    slow_models(root)
     tflite_models(root)
     warm_models(root, root / "examples" / "1")
 
