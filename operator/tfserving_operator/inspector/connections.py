@@ -23,17 +23,23 @@ def find(seen: picture.Picture) -> Iterator[tuple[Clue, str]]:
     if any(_is_unknown(seen, vertex) for found in reached.values() for vertex in found):
         return
     apart = [name for name, found in reached.items() if not found & inputs]
-    if not apart:
-        return
-    names = _listed(seen.inputs)
-    if len(apart) == len(seen.outputs):
-        only = " (but for its shape)" if inputs & seen.data else ""
-        yield Clue.InputDisconnected, f"no path leads from {names}{only} to {_listed(apart)}"
+    main = _main_outputs(seen)
+    if not apart or not main <= set(apart):
+        return  # a constant head beside an answer, such as a list of labels, is nothing amiss
+    only = " (but for its shape)" if inputs & seen.data else ""
+    yield Clue.InputDisconnected, f"no path leads from {_listed(seen.inputs)}{only} to {_listed(apart)}"
     constant = [name for name in apart if not any(_varies(seen, vertex) for vertex in reached[name])]
-    if constant:
+    if main <= set(constant):
         variables = any(seen.vertex(v).op in ops.VARIABLES for name in constant for v in reached[name])
         source = "constants and variables" if variables else "constants"
         yield Clue.ConstantOutput, f"{_listed(constant)} depends on {source} only"
+
+
+def _main_outputs(seen: picture.Picture) -> set[str]:
+    """The outputs of real numbers, where there are any: others may be labels, or what was sent."""
+    signature = seen.graph.signatures[seen.signature]
+    real = {name for name, tensor in signature.outputs.items() if tensor.dtype in ops.FLOAT_TYPES}
+    return real or set(signature.outputs)
 
 
 def unused_inputs(seen: picture.Picture) -> Iterator[str]:

@@ -15,6 +15,7 @@ class Picture:
     """What clues are looked for in."""
 
     graph: savedmodel.Graph
+    signature: str
     ways: flow.Flow
     inputs: dict[str, tuple[int, ...]]
     """By input: the vertices that are fed; () where nothing needs it."""
@@ -102,6 +103,7 @@ def draw(graph: savedmodel.Graph, signature: str) -> Picture | None:
 
     return Picture(
         graph=graph,
+        signature=signature,
         ways=found,
         inputs=inputs,
         outputs=outputs,

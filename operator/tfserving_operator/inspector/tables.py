@@ -10,6 +10,7 @@ _SKIPPED: Final = ("[", "<", "#", "{")
 """What special tokens begin with: [UNK], <pad>, ##ing."""
 _WORD_CHARACTERS: Final = 24
 _LOOKED_AT: Final = 4096
+_FILLING: Final = ops.TABLE_FILES | ops.TABLE_WORDS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,19 +27,33 @@ def find(graph: savedmodel.Graph) -> dict[str, Table]:
     if not graph.init_ops or graph.by_name is None or graph.library is None:
         return {}
     ways = flow.Flow(graph.by_name, graph.library, graph.steps)
+    run = sorted(ways.back(ways.fetch(graph.init_ops), control=True))
+    pairs = {index: _pair(ways, index) for index in run if ways.vertices[index].op in _FILLING | ops.ASSIGNS}
+    # TensorFlow 2 keeps an asset's path in a variable, which the init op assigns first
+    paths = {
+        pair[0].name: pair[1].name
+        for index, pair in pairs.items()
+        if pair and ways.vertices[index].op in ops.ASSIGNS
+    }
     tables: dict[str, Table] = {}
-    for index in sorted(ways.back(ways.fetch(graph.init_ops), control=True)):
-        vertex = ways.vertices[index]
-        if len(vertex.data) < 2 or vertex.op not in ops.TABLE_FILES | ops.TABLE_WORDS:  # noqa: PLR2004 - a table, and its keys
+    for index, pair in pairs.items():
+        op = ways.vertices[index].op
+        if pair is None or op in ops.ASSIGNS:
             continue
-        name = ways.vertices[ways.source(vertex.data[0])].name
-        source = ways.vertices[ways.source(vertex.data[1])]
-        if vertex.op in ops.TABLE_FILES:
-            file = graph.asset_files.get(f"{source.name}:0") or graph.asset_files.get(source.name, "")
-            tables[name] = Table(file=file)
-        elif source.node is not None and (tensor := source.node.attribute("value").tensor) is not None:
-            tables[name] = Table(words=sample(protos.constant_strings(tensor, _LOOKED_AT)))
+        table, keys = pair
+        if op in ops.TABLE_FILES:
+            tables[table.name] = Table(file=graph.asset_files.get(f"{paths.get(keys.name, keys.name)}:0", ""))
+        elif keys.node is not None and (tensor := keys.node.attribute("value").tensor) is not None:
+            tables[table.name] = Table(words=sample(protos.constant_strings(tensor, _LOOKED_AT)))
     return tables
+
+
+def _pair(ways: flow.Flow, index: int) -> tuple[flow.Vertex, flow.Vertex] | None:
+    """What is filled, and with what."""
+    data = ways.vertices[index].data
+    if len(data) < 2:  # noqa: PLR2004 - as it says
+        return None
+    return ways.vertices[ways.source(data[0])], ways.vertices[ways.source(data[1])]
 
 
 def sample(words: list[str]) -> tuple[str, ...]:
