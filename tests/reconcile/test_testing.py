@@ -1,9 +1,12 @@
 import asyncio
+import base64
+import io
 import json
 import re
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.support import workshop
@@ -187,7 +190,7 @@ async def test_the_test_of_a_revision_that_is_no_longer_wanted_is_cancelled(shop
     assert "k" not in shop.last.tests
 
 
-async def test_only_some_tests_run_at_a_time(shop: Workshop) -> None:
+async def test_only_some_tests_of_a_namespace_run_at_a_time(shop: Workshop) -> None:
     run = Endless()
 
     def decide(snap: snapshot.Snapshot) -> actions.Decision:
@@ -197,9 +200,26 @@ async def test_only_some_tests_run_at_a_time(shop: Workshop) -> None:
 
     shop.test, shop.decide = run, decide
     shop.create_model()
-    await shop.until(lambda: len(run.started) == testing.CONCURRENT_TESTS)
+    await shop.until(lambda: len(run.started) == testing.NAMESPACE_TESTS)
     await shop.settled()
-    assert len(run.started) == testing.CONCURRENT_TESTS
+    assert len(run.started) == testing.NAMESPACE_TESTS
+
+
+async def test_arrays_in_a_config_map_are_cases_too(shop: Workshop) -> None:
+    target = io.BytesIO()
+    np.savez_compressed(target, x=np.ones((2, 3), np.float32))
+    packed = base64.b64encode(target.getvalue()).decode()
+    shop.create(resources.CONFIG_MAPS, {"metadata": {"name": "g"}, "binaryData": {"cats.npz": packed}})
+    seen: list[cases.ResolvedCases] = []
+
+    async def run(request: plans.TestRequest, found: cases.ResolvedCases) -> plans.TestOutcome:
+        seen.append(found)
+        return await passing(request, found)
+
+    shop.test, shop.decide = run, ask_for(cases=plans.SpecCases(inline=(), config_maps=(("g", "cats.npz"),)))
+    shop.create_model()
+    await shop.until(lambda: outcome_of(shop))
+    assert [case.name for case in seen[0].cases] == ["cats"]
 
 
 def test_a_test_of_each_pod_can_be_remembered() -> None:

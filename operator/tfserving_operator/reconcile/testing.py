@@ -11,9 +11,11 @@ import structlog
 from tfserving_operator.adapters import clock as clocks
 from tfserving_operator.adapters import errors
 from tfserving_operator.core.smoke import cases, plans
-from tfserving_operator.reconcile import casebook, objects
+from tfserving_operator.reconcile import casebook, objects, slots
 
 CONCURRENT_TESTS: Final = 8
+NAMESPACE_TESTS: Final = 4
+"""Of those that tests of one namespace may take: others must get their turn whatever this one asks for."""
 REMEMBERED_TESTS: Final = 1536
 """Of one ModelDeployment. A decision looks back at one for each pod, of which there may be a thousand: what is
 forgotten is tested again, for ever."""
@@ -59,7 +61,7 @@ class Tests:
         self._clock = clock
         self._observer = observer
         self._books: dict[str, _Book] = {}
-        self._slots = asyncio.Semaphore(CONCURRENT_TESTS)
+        self._slots = slots.Slots(total=CONCURRENT_TESTS, share=NAMESPACE_TESTS)
 
     def __len__(self) -> int:
         """How many tests run or wait for their turn."""
@@ -117,7 +119,7 @@ class Tests:
         )
         outcome = None
         try:
-            async with self._slots:
+            async with self._slots.of(request.namespace):
                 log.info("smoke test: started", targets=len(request.targets))
                 outcome = await self._outcome(entry, request, log)
         finally:
@@ -129,6 +131,9 @@ class Tests:
             cause=outcome.cause,
             message=outcome.message,
             seconds=round(outcome.duration_seconds, 3),
+            cases=outcome.cases_digest,
+            checks=_told(outcome),
+            recorded=outcome.recorded,
         )
         self._observer.test_done(
             purpose=str(request.purpose),
@@ -179,3 +184,19 @@ class Tests:
         except Exception as error:  # a fault of ours must be no verdict about a model
             log.exception("smoke test: failed by itself")
             return say_nothing(plans.NoVerdict.TestCannotRun, f"the smoke test failed by itself: {error!r}")
+
+
+def _told(outcome: plans.TestOutcome) -> list[dict[str, object]]:
+    """What every check said, in full."""
+    return [
+        {
+            "name": check.name,
+            "verdict": check.verdict,
+            "enforced": check.enforced,
+            "reason": check.reason,
+            "cause": check.cause,
+            "message": check.message,
+            "evidence": check.evidence,
+        }
+        for check in outcome.checks
+    ]

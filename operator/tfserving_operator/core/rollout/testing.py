@@ -8,6 +8,8 @@ from tfserving_operator.core import actions, conditions, health, observed, workl
 from tfserving_operator.core.rollout import drafts, promoting, views
 from tfserving_operator.core.smoke import plans
 
+EVIDENCE_CHARACTERS = 500
+"""Of each check's evidence in status."""
 RETRY_SECONDS = (2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 """Waits before a test that could not run is tried again; the last one repeats."""
 
@@ -151,6 +153,12 @@ def build_request(
         load_requests=smoke.load.requests if is_candidate else 0,
         load_concurrency=smoke.load.concurrency,
         timeout_seconds=float(smoke.timeout_seconds),
+        inspection=health.inspection_of(view.ready_pods(revision)),
+        control_inspection=(
+            health.inspection_of(view.ready_pods(active.name))
+            if control_deployment is not None and active
+            else None
+        ),
     )
 
 
@@ -212,7 +220,7 @@ def _checks(outcome: plans.TestOutcome) -> tuple[status.CheckStatus, ...]:
             name=c.name,
             verdict=c.verdict,
             message=conditions.cut(c.message),
-            evidence=conditions.cut(c.evidence),
+            evidence=conditions.cut(c.evidence, EVIDENCE_CHARACTERS),
         )
         for c in outcome.checks
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from tfserving_operator.api import reasons
-from tfserving_operator.core.smoke import cases, plans, precedence, probes, recordings
+from tfserving_operator.core.smoke import cases, plans, precedence, probes, recordings, summary
 from tfserving_operator.core.smoke.checks import (
     batch_invariance,
     class_collapse,
@@ -103,6 +103,7 @@ def judge(
         started_at=started_at,
         finished_at=finished_at,
         out_of_memory=out_of_memory,
+        recorded=summary.summarise(found),
     )
 
 

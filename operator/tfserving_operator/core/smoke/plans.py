@@ -1,7 +1,7 @@
 """What one smoke test is to do, and what came of it: the contract between the rollout and the test runner."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -133,6 +133,8 @@ class TestOutcome:
     finished_at: datetime
     out_of_memory: bool = False
     """Whether an answer said `OOM when allocating tensor`."""
+    recorded: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """What was sent and answered, in short, for the log: inputs' digests, outputs' spreads, probes."""
 
     @property
     def duration_seconds(self) -> float:
