@@ -108,7 +108,7 @@ def read(path: str, message: Any) -> Any:
     try:
         return text_format.Parse(text, message)
     except (text_format.ParseError, UnicodeDecodeError) as error:
-        name = f"tensorflow.serving.{message.DESCRIPTOR.name}"
+        name = message.DESCRIPTOR.full_name.replace(_PACKAGE, "tensorflow.serving")
         place = str(error).replace(" : ", ": ", 1)
         logs.log(
             "util/proto_util.cc",

@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+import grpc
+import pytest
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
 from tests.local.modelserver.conformance import harness
@@ -77,6 +79,53 @@ def test_flags_without_an_effect_on_this_machine_are_taken(testdata: Path, tmp_p
     with harness.running(tmp_path, *harness.base_path(testdata / "half_plus_two"), *flags) as server:
         harness.assert_predicts(server, 3.0)
         assert "unknown argument" not in server.output
+
+
+@pytest.mark.parametrize(
+    ("flag", "threads"),
+    [("--tensorflow_inter_op_parallelism=3", 3), ("--tensorflow_session_parallelism=5", 5)],
+)
+def test_thread_pools_are_as_large_as_the_flags_say(
+    testdata: Path, tmp_path: Path, flag: str, threads: int
+) -> None:
+    with harness.running(tmp_path, *harness.base_path(testdata / "half_plus_two"), flag) as server:
+        harness.assert_predicts(server, 3.0)
+        tasks = Path(f"/proc/{server.process.pid}/task").glob("*/comm")
+        assert [task.read_text().strip() for task in tasks].count("tf_Compute") == threads
+
+
+def test_a_session_config_file_is_read_whole_or_ends_the_process(testdata: Path, tmp_path: Path) -> None:
+    flags = harness.base_path(testdata / "half_plus_two")
+    config = tmp_path / "session.config"
+    config.write_text("allow_soft_placement: true")
+    with harness.running(tmp_path, *flags, f"--tensorflow_session_config_file={config}") as server:
+        harness.assert_predicts(server, 3.0)
+    config.write_text("allow_hard_placement: true")
+    with harness.launched(tmp_path, *flags, f"--tensorflow_session_config_file={config}") as server:
+        assert server.process.wait(harness.READY_SECONDS) == 255
+        assert f"Invalid protobuf file: '{config}'" in server.output
+        assert "Error parsing text-format tensorflow.ConfigProto" in server.log
+
+
+def test_mixed_precision_is_bfloat16_or_warned_of(testdata: Path, tmp_path: Path) -> None:
+    flags = harness.base_path(testdata / "half_plus_two")
+    words = {
+        "bfloat16": "Running inference with bfloat16 auto mixed precision",
+        "float16": "float16 auto mixed precision is not supported. Valid option: bfloat16",
+    }
+    for wanted, said in words.items():
+        with harness.running(tmp_path, *flags, f"--mixed_precision={wanted}") as server:
+            harness.assert_predicts(server, 3.0)
+            assert said in server.log
+
+
+def test_without_its_flag_the_profiler_is_not_there(testdata: Path, tmp_path: Path) -> None:
+    flags = harness.base_path(testdata / "half_plus_two")
+    with harness.running(tmp_path, *flags, "--enable_profiler=false") as server:
+        call = server.channel.unary_unary("/tensorflow.ProfilerService/Profile")
+        with pytest.raises(grpc.RpcError) as raised:
+            call(b"", timeout=harness.RPC_SECONDS)
+    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_predictions_come_as_tensor_content_if_the_flag_says_so(testdata: Path, tmp_path: Path) -> None:
