@@ -19,7 +19,8 @@ The modules, from the bottom up::
     sources labels            which versions should be loaded; names for versions
     tfrecords warmup          recorded requests, and their replay
     tflitefiles tflite        TensorFlow Lite models: the signatures in their files; interpreters
-    loading settings          what loading a folder consists of; from the command line
+    loading                   what loading a folder consists of
+    platformconfigs settings  how folders are loaded, from a file or from the command line
     manager configpolls       what makes them so; the config file, read again
     jsondocs jsonarrays       JSON as RapidJSON reads and quotes it; arrays from it
     jsoninput jsonoutput      the REST encoding of predict requests and their answers

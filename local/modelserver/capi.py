@@ -113,6 +113,13 @@ def _load() -> dict[str, Any]:
 _FUNCTIONS: Final = _load()
 
 
+def disable_xla() -> None:
+    """Make every later attempt to compile a graph fail, as the original does unless a flag says otherwise."""
+    # There is no such function in the C API; this one takes and returns nothing, and is exported.
+    path = str(protos.TENSORFLOW_FOLDER / "libtensorflow_cc.so.2")
+    ctypes.CDLL(path)["_ZN10tensorflow21DisableXlaCompilationEv"]()
+
+
 def call(name: str, *arguments: Any) -> Any:
     """Call a function of the C API by its name."""
     return _FUNCTIONS[name](*arguments)

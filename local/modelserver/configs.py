@@ -168,12 +168,13 @@ def check_unchanged_platforms(old: Sequence[Model], new: Sequence[Model]) -> Non
             )
 
 
-def check_platforms(models: Sequence[Model], known: Collection[str]) -> None:
-    """Raise that nothing here can run a model."""
-    for model in models:
-        platform = platform_of(model)
+def check_platforms(models: Sequence[Model], known: Collection[str]) -> dict[str, str]:
+    """Return what runs each model; raise that nothing here can run one."""
+    platforms = {model.name: platform_of(model) for model in models}
+    for name, platform in platforms.items():
         if platform not in known:
-            raise errors.invalid_argument(f"Model {model.name} requests unsupported platform {platform}")
+            raise errors.invalid_argument(f"Model {name} requests unsupported platform {platform}")
+    return platforms
 
 
 def _policy(proto: Any) -> Policy:

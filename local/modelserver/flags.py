@@ -79,6 +79,15 @@ class Flags:
     enable_serialization_as_tensor_content: bool = False
 
 
+WITHOUT_EFFECT: Final = {
+    "flush_filesystem_caches": "local files have no cache of the runtime's own",
+    "remove_unused_fields_from_bundle_metagraph": "of a loaded graph only the signatures are ever kept",
+    "use_alts_credentials": "only exists on Google's machines",
+    "num_tflite_interpreters_per_pool": "requests are not split over several interpreters",
+    "skip_initialize_tpu": "there is no TPU",
+    "thread_pool_factory_config_file": "the original has no factory built in either",
+}
+"""The flags that are accepted and change nothing, and why; ``per_process_gpu_memory_fraction`` has no GPU to act on."""
 _INT64_FLAGS: Final = frozenset(
     {
         "load_retry_interval_micros",

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from typing import Final
 
@@ -24,8 +24,8 @@ class Settings:
 
     Attributes
     ----------
-    load
-        Loads a version's folder.
+    loaders
+        What loads a version's folder, for each platform that a model may ask to be run by.
     max_retries, retry_interval_seconds
         How often a failed load is tried again, and after what time.
     load_threads, unload_threads
@@ -36,11 +36,9 @@ class Settings:
         How long between two looks at the base paths; 0 looks once, below 0 never.
     are_labels_free
         Whether a new label may name a version that is not available.
-    platforms
-        What models may ask to be run by.
     """
 
-    load: Callable[[str], savedmodel.SavedModel]
+    loaders: Mapping[str, Callable[[str], savedmodel.SavedModel]]
     max_retries: int
     retry_interval_seconds: float
     load_threads: int
@@ -48,7 +46,6 @@ class Settings:
     initial_load_threads: int
     poll_seconds: int
     are_labels_free: bool = False
-    platforms: Collection[str] = (configs.PLATFORM,)
 
 
 class _Executor:
@@ -81,6 +78,7 @@ class Servables:
         self._source = sources.Source(self._aspire, settings.poll_seconds)
         self._monitor = states.Monitor()
         self._monitors = [self._monitor]
+        self._platforms: dict[str, str] = {}
         self._config_lock = threading.Lock()
         self._config: tuple[configs.Model, ...] = ()
         self._served: tuple[configs.Model, ...] | None = None
@@ -128,7 +126,7 @@ class Servables:
             logs.log(_CORE, "Adding/updating models.")
             for model in models:
                 logs.log(_CORE, f" (Re-)adding model: {model.name}")
-            configs.check_platforms(models, self._settings.platforms)
+            self._platforms |= configs.check_platforms(models, self._settings.loaders)
             if self._served is None:
                 self._load_first(models)
             else:
@@ -222,7 +220,7 @@ class Servables:
         logs.log("core/basic_manager.cc", f"Successfully reserved resources to load servable {version.label}")
         self._publish(version.status(states.State.LOADING))
         try:
-            version.load(self._settings.load, self._retries)
+            version.load(self._settings.loaders[self._platforms[version.name]], self._retries)
         except errors.ServingError as error:
             # The original tells nobody about a load that was cancelled: such a version stays LOADING.
             if version.phase is versions.Phase.ERROR:

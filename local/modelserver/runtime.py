@@ -35,6 +35,11 @@ def runtime_version() -> str:
     return version.decode()
 
 
+def disable_xla() -> None:
+    """Make every attempt to compile a graph fail."""
+    capi.disable_xla()
+
+
 class Session:
     """A loaded graph with its variables, safe to run from many threads at once."""
 

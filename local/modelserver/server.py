@@ -40,6 +40,8 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if parsed.unknown:
         _say(f"unknown argument: {parsed.unknown[0]}\n{usage}")
+    if not (parsed.flags.xla_cpu_compilation_enabled or parsed.flags.xla_gpu_compilation_enabled):
+        runtime.disable_xla()
     try:
         _run(parsed.flags)
     except errors.ServingError as error:

@@ -4,12 +4,15 @@ from typing import Any, Final
 
 from local.modelserver import (
     batching,
+    batchparameters,
+    configs,
     errors,
     flags,
     loading,
     logs,
     manager,
     metrics,
+    platformconfigs,
     protos,
     runtime,
     textprotos,
@@ -20,10 +23,14 @@ _WHERE: Final = "model_servers/server.cc"
 
 def read(given: flags.Flags, counted: metrics.Metrics) -> manager.Settings:
     """Return the manager's settings, in the order in which the original finds what is wrong with the flags."""
-    batcher = batching.Batcher.from_flags(given, counted)
-    loader = loading.Loader(_loading_settings(given), batcher, counted)
+    if given.platform_config_file:
+        found = platformconfigs.read(given.platform_config_file)
+        loaders = {name: _platform_loader(config, given, counted) for name, config in found.items()}
+    else:
+        batcher = batching.Batcher.from_flags(given, counted)
+        loaders = {configs.PLATFORM: loading.Loader(_loading_settings(given), batcher, counted)}
     return manager.Settings(
-        load=loader.load,
+        loaders={name: loader.load for name, loader in loaders.items()},
         max_retries=given.max_num_load_retries,
         retry_interval_seconds=given.load_retry_interval_micros / 1e6,
         load_threads=given.num_load_threads,
@@ -32,6 +39,26 @@ def read(given: flags.Flags, counted: metrics.Metrics) -> manager.Settings:
         poll_seconds=given.file_system_poll_wait_seconds,
         are_labels_free=given.allow_version_labels_for_unavailable_models,
     )
+
+
+def _platform_loader(config: Any, given: flags.Flags, counted: metrics.Metrics) -> loading.Loader:
+    """Return what loads the models of a platform: the file says all that otherwise flags say, and has its defaults."""
+    batcher = None
+    if config.HasField("batching_parameters"):
+        parameters = batchparameters.Parameters.from_proto(config.batching_parameters)
+        batcher = batching.Batcher(parameters, given, counted)
+    settings = loading.Settings(
+        session=runtime.SessionSettings(
+            config=config.session_config.SerializeToString(),
+            tags=tuple(config.saved_model_tags) or (flags.Flags().saved_model_tags,),
+            timeout_ms=given.rest_api_timeout_in_ms,
+        ),
+        prefers_tflite=config.prefer_tflite_model,
+        tflite_pool_size=config.num_tflite_pools,
+        is_warmed_up=config.enable_model_warmup,
+        warmup_iterations=config.model_warmup_options.num_request_iterations.value,
+    )
+    return loading.Loader(settings, batcher, counted)
 
 
 def _loading_settings(given: flags.Flags) -> loading.Settings:

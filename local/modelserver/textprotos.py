@@ -18,8 +18,8 @@ _PACKAGE: Final = "local.modelserver"
 """Not the original's package: the generated modules of its other files share this process's pool of names."""
 
 
-def _message(name: str, fields: dict[str, tuple[int, str | int]]) -> descriptor_pb2.DescriptorProto:
-    """Return a message: its fields by name, each with its number and its message's name or its scalar type."""
+def message_type(name: str, fields: dict[str, tuple[int, str | int]]) -> descriptor_pb2.DescriptorProto:
+    """Return a message type: its fields by name, each with its number and its message's name or its scalar type."""
     message = descriptor_pb2.DescriptorProto(name=name)
     for field_name, (number, kind) in fields.items():
         field = message.field.add(name=field_name, number=number, label=_Field.LABEL_OPTIONAL)
@@ -30,27 +30,9 @@ def _message(name: str, fields: dict[str, tuple[int, str | int]]) -> descriptor_
     return message
 
 
-def _pool() -> descriptor_pool.DescriptorPool:
-    file = descriptor_pb2.FileDescriptorProto(name="modelserver.proto", package=_PACKAGE, syntax="proto3")
-    file.dependency.append(_WRAPPERS.name)
-    file.message_type.append(
-        _message("PrometheusConfig", {"enable": (1, _Field.TYPE_BOOL), "path": (2, _Field.TYPE_STRING)})
-    )
-    file.message_type.append(
-        _message("MonitoringConfig", {"prometheus_config": (1, f".{_PACKAGE}.PrometheusConfig")})
-    )
-    file.message_type.append(
-        _message(
-            "SSLConfig",
-            {
-                "server_key": (1, _Field.TYPE_STRING),
-                "server_cert": (2, _Field.TYPE_STRING),
-                "custom_ca": (3, _Field.TYPE_STRING),
-                "client_verify": (4, _Field.TYPE_BOOL),
-            },
-        )
-    )
-    batching = _message(
+def batching_parameters_type() -> descriptor_pb2.DescriptorProto:
+    """Return the message type of a batching parameters file."""
+    batching = message_type(
         "BatchingParameters",
         {
             "max_batch_size": (1, _INT64),
@@ -65,7 +47,30 @@ def _pool() -> descriptor_pool.DescriptorPool:
         },
     )
     batching.field[5].label = _Field.LABEL_REPEATED
-    file.message_type.append(batching)
+    return batching
+
+
+def _pool() -> descriptor_pool.DescriptorPool:
+    file = descriptor_pb2.FileDescriptorProto(name="modelserver.proto", package=_PACKAGE, syntax="proto3")
+    file.dependency.append(_WRAPPERS.name)
+    file.message_type.append(
+        message_type("PrometheusConfig", {"enable": (1, _Field.TYPE_BOOL), "path": (2, _Field.TYPE_STRING)})
+    )
+    file.message_type.append(
+        message_type("MonitoringConfig", {"prometheus_config": (1, f".{_PACKAGE}.PrometheusConfig")})
+    )
+    file.message_type.append(
+        message_type(
+            "SSLConfig",
+            {
+                "server_key": (1, _Field.TYPE_STRING),
+                "server_cert": (2, _Field.TYPE_STRING),
+                "custom_ca": (3, _Field.TYPE_STRING),
+                "client_verify": (4, _Field.TYPE_BOOL),
+            },
+        )
+    )
+    file.message_type.append(batching_parameters_type())
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(_WRAPPERS.serialized_pb)
     pool.Add(file)
@@ -99,14 +104,14 @@ def no_batching_parameters() -> Any:
     return _new("BatchingParameters")
 
 
-def read(path: str, message: Any) -> Any:
-    """Fill a message from a file and return it."""
+def read(path: str, message: Any, pool: descriptor_pool.DescriptorPool | None = None) -> Any:
+    """Fill a message from a file and return it; the pool knows the types that the text itself names."""
     try:
         text = pathlib.Path(path).read_bytes()
     except OSError as error:
         raise errors.not_found(f"{path}; {error.strerror}") from error
     try:
-        return text_format.Parse(text, message)
+        return text_format.Parse(text, message, descriptor_pool=pool)
     except (text_format.ParseError, UnicodeDecodeError) as error:
         name = message.DESCRIPTOR.full_name.replace(_PACKAGE, "tensorflow.serving")
         place = str(error).replace(" : ", ": ", 1)
