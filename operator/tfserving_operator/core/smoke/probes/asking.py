@@ -122,13 +122,15 @@ class _Chunk:
 
 
 def _chunks(ask: Ask, sample: units.Sample) -> Iterator[_Chunk]:
+    shapes = {id(unit): tuple(a.shape[1:] for a in unit.columns.values()) for unit in sample.units}
     groups: dict[tuple[str, tuple[tuple[int, ...], ...]], list[int]] = {}
     for index, trial in enumerate(ask.trials):
-        shapes = tuple(array.shape[1:] for array in trial.unit.columns.values())
-        groups.setdefault((trial.group, shapes), []).append(index)
+        groups.setdefault((trial.group, shapes[id(trial.unit)]), []).append(index)
     count = 0
     for indices in groups.values():
-        values = max(ask.trials[index].unit.values for index in indices)
+        values = max(
+            unit.values for unit in {id(u): u for u in (ask.trials[i].unit for i in indices)}.values()
+        )
         size = max(1, min(_REQUEST_ROWS, _REQUEST_VALUES // values)) if sample.by_row else 1
         size = min(size, sample.batch) if sample.batch else size
         for start in range(0, len(indices), size):

@@ -39,8 +39,10 @@ class Space:
     inputs: tuple[str, ...]
     """One input whose last axis holds the slots, or the inputs that are the slots."""
 
-    def candidate(self, order: Order, tier: grading.Tier) -> grading.Candidate:
-        """Send slot `order[i]` in the place of slot i."""
+    def candidate(
+        self, order: Order, tier: grading.Tier = grading.Tier.Permutation, *, named: bool = False
+    ) -> grading.Candidate:
+        """Send slot `order[i]` in the place of slot i; a search over many orders leaves them without names."""
 
         def change(columns: units.Columns) -> units.Columns:
             if len(self.inputs) == 1:
@@ -49,7 +51,7 @@ class Space:
             return {**columns, **moved}
 
         return grading.Candidate(
-            when=self._when(order), cause=causes.Cause.FeatureOrder, change=change, tier=tier
+            when=self._when(order) if named else "", cause=causes.Cause.FeatureOrder, change=change, tier=tier
         )
 
     def _when(self, order: Order) -> str:
@@ -93,7 +95,7 @@ def search(sample: units.Sample) -> asking.Search[list[grading.Finding]]:
     for number, space in enumerate(spaces(sample)):
         count = len(space.names)
         name = f"order {number}"
-        simple = [space.candidate(order, tier) for order, tier in _simple(count)]
+        simple = [space.candidate(order, tier, named=True) for order, tier in _simple(count)]
         found = yield from grading.screen(f"{name} simple", sample, simple)
         if any(finding.tier != grading.Tier.Close for finding in found):
             return found
@@ -138,14 +140,15 @@ def _exact(name: str, sample: units.Sample, space: Space) -> asking.Search[list[
     if not sample.by_row or sample.batch or not grading.is_proven(rated, len(tried)):
         return []
     total = len(tried)
-    kept = [space.candidate(order, grading.Tier.Permutation) for order in tried]
+    kept = [space.candidate(order) for order in tried]
     for round_number, unit in enumerate(rated[: len(_KEPT)]):
         scores = yield from grading.score(f"{name} exact {round_number}", sample, kept, [unit])
         agreeing = np.flatnonzero(scores.agree)
         if not len(agreeing):
             return []
         best = agreeing[np.argsort(scores.mean[agreeing], kind="stable")][: _KEPT[round_number]]
-        kept = [kept[int(i)] for i in best]
+        kept, tried = [kept[int(i)] for i in best], [tried[int(i)] for i in best]
+    kept = [space.candidate(order, named=True) for order in tried]
     scores = yield from grading.score(f"{name} exact proven", sample, kept, rated)
     found = grading.conclude(sample, kept, scores, rated, total)
     return [finding for finding in found if finding.tier != grading.Tier.Close][:1]
@@ -162,14 +165,14 @@ def _greedy(name: str, sample: units.Sample, space: Space) -> asking.Search[list
     tried = 0
     for round_number in range(_ROUNDS):
         orders = list(_neighbours(order))
-        nearby = [space.candidate(o, grading.Tier.Permutation) for o in orders]
+        nearby = [space.candidate(o) for o in orders]
         scores = yield from grading.score(f"{name} greedy {round_number}", sample, nearby, used)
         tried += len(nearby)
         if scores.agree.any():
             order = orders[int(np.flatnonzero(scores.agree)[0])]
             return (yield from _prove(name, sample, space, order, tried))
         joint = list(_joined(order, orders, scores.mean, best))
-        together = [space.candidate(o, grading.Tier.Permutation) for o in joint]
+        together = [space.candidate(o) for o in joint]
         if together:
             joint_scores = yield from grading.score(f"{name} joined {round_number}", sample, together, used)
             orders, means = orders + joint, np.concatenate([scores.mean, joint_scores.mean])
@@ -189,7 +192,7 @@ def _prove(
     name: str, sample: units.Sample, space: Space, order: Order, tried: int
 ) -> asking.Search[list[grading.Finding]]:
     rated = grading.with_goldens(sample)[:16]
-    chosen = [space.candidate(order, grading.Tier.Permutation)]
+    chosen = [space.candidate(order, named=True)]
     scores = yield from grading.score(f"{name} greedy proven", sample, chosen, rated)
     return grading.conclude(sample, chosen, scores, rated, tried)
 
