@@ -180,6 +180,85 @@ def parsed(folder: Path) -> None:
 
 
 @build
+def parsed_v1(folder: Path) -> None:
+    """ParseExample of TensorFlow 1, which lists its keys as inputs."""
+    weights = tf.Variable(tf.ones([4, 1]))
+
+    def serve(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = tf.raw_ops.ParseExample(
+            serialized=examples,
+            names=tf.constant([], tf.string),
+            sparse_keys=["country"],
+            dense_keys=["age", "pixels", "visits"],
+            dense_defaults=[
+                tf.constant([], tf.float32),
+                tf.constant([], tf.float32),
+                tf.constant(3, tf.int64),
+            ],
+            sparse_types=[tf.string],
+            dense_shapes=[[1], [2, 2], []],
+        )
+        age, pixels, visits = found.dense_values
+        visits = tf.cast(visits, tf.float32)[:, None]
+        return {"y": age + tf.reshape(pixels, [-1, 4]) @ weights + visits}
+
+    export(folder, serve, tf.TensorSpec([None], tf.string, name="examples"), weights=weights)
+
+
+@build
+def parsed_single(folder: Path) -> None:
+    """ParseSingleExample, mapped over the batch; its keys are attributes."""
+
+    def parse(example: tf.Tensor) -> tf.Tensor:
+        found = tf.raw_ops.ParseSingleExample(
+            serialized=example,
+            dense_defaults=[
+                tf.constant([], tf.float32),
+                tf.constant([], tf.float32),
+                tf.constant(3, tf.int64),
+            ],
+            num_sparse=1,
+            sparse_keys=["country"],
+            dense_keys=["age", "pixels", "visits"],
+            sparse_types=[tf.string],
+            dense_shapes=[[1], [2, 2], []],
+        )
+        age, pixels, visits = found.dense_values
+        return age + tf.reduce_sum(pixels) + tf.cast(visits, tf.float32)
+
+    def serve(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"y": tf.map_fn(parse, examples, fn_output_signature=tf.TensorSpec([1]))}
+
+    export(folder, serve, tf.TensorSpec([None], tf.string, name="examples"))
+
+
+@build
+def narrow(folder: Path) -> None:
+    """Pixels and sound as narrow integers, a switch, and a batch of a fixed size."""
+
+    def serve(pixels: tf.Tensor, sound: tf.Tensor, loud: tf.Tensor) -> dict[str, tf.Tensor]:
+        heard = tf.reduce_mean(tf.cast(sound, tf.float32), 1) * tf.where(loud, 2.0, 1.0)
+        return {"y": tf.reduce_mean(tf.cast(pixels, tf.float32), [1, 2, 3]) + heard}
+
+    specs = (
+        tf.TensorSpec([4, 8, 8, 3], tf.uint8, name="pixels"),
+        tf.TensorSpec([None, 50], tf.int16, name="sound"),
+        tf.TensorSpec([None], tf.bool, name="loud"),
+    )
+    export(folder, serve, *specs)
+
+
+@build
+def two_signatures(folder: Path) -> None:
+    module = tf.Module()
+    spec = tf.TensorSpec([None, 2], tf.float32, name="x")
+    module.serve = tf.function(lambda x: {"y": x * 2.0}, input_signature=[spec])
+    module.other = tf.function(lambda x: {"y": tf.ones([tf.shape(x)[0]])}, input_signature=[spec])
+    signatures = {"serving_default": module.serve, "other": module.other}
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+
+
+@build
 def encoded_image(folder: Path) -> None:
     weights = tf.Variable(tf.ones([3, 2]))
 
@@ -346,6 +425,16 @@ def permuted(folder: Path) -> None:
         return {"y": tf.random.experimental.stateless_shuffle(x, [1, 2]) @ weights}
 
     export(folder, serve, tf.TensorSpec([None, 4], tf.float32, name="x"), weights=weights)
+
+
+@build
+def sorted_at_random(folder: Path) -> None:
+    """What keras.random.shuffle exports: rows in the order of random numbers."""
+
+    def serve(x: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"y": keras.random.shuffle(x, seed=3) * 2.0}
+
+    export(folder, serve, tf.TensorSpec([None, 4], tf.float32, name="x"))
 
 
 @build

@@ -66,6 +66,10 @@ def analyse(
             _look(graph, name, words, found)
     except wire.BudgetError:
         found.findings.append("the graph is too large to be looked at as a whole: clues may be missing here")
+    except wire.MalformedError:
+        raise
+    except Exception as error:  # noqa: BLE001 - no model is held back because clues about it are not found
+        found.findings.append(f"the graph could not be looked at as a whole: {type(error).__name__}: {error}")
     return found
 
 

@@ -46,7 +46,7 @@ class Vertex:
     node: nodes.Node | None = None
     data: list[int] = field(default_factory=list)
     """What it is computed from."""
-    control: list[int] = field(default_factory=list)
+    control: tuple[int, ...] = ()
     """What runs before it, or with it."""
 
 
@@ -77,7 +77,7 @@ class Flow:
         self._budget = budget
         self._fed = {tensor.partition(":")[0] for tensor in fed}
         self._ids: dict[Key, int] = {}
-        self._nodes: dict[tuple[str, str], nodes.Node | None] = {}
+        self._nodes: dict[str, dict[str, nodes.Node | None]] = {}
         self._sites: dict[str, list[_Site]] = {}
         self._arguments: dict[str, dict[int, int]] = {}
         self._known_sites: set[tuple[str, str, str]] = set()
@@ -103,7 +103,7 @@ class Flow:
             self._budget.spend()
             if only_values and vertex.op in SHAPE_OPS:
                 continue
-            for other in vertex.data + vertex.control if control else vertex.data:
+            for other in (*vertex.data, *vertex.control) if control else vertex.data:
                 if other not in seen:
                     seen.add(other)
                     todo.append(other)
@@ -150,12 +150,11 @@ class Flow:
         return found
 
     def _node(self, scope: str, name: str) -> nodes.Node | None:
-        key = (scope, name)
-        if key not in self._nodes:
+        known = self._nodes.setdefault(scope, {})
+        if name not in known:
             function = self._library.get(scope) if scope else None
-            held = function.nodes if function else self._graph
-            self._nodes[key] = held.get(name)
-        return self._nodes[key]
+            known[name] = (function.nodes if function else self._graph).get(name)
+        return known[name]
 
     def _tensor(self, scope: str, tensor: str) -> int:
         """The vertex of `name`, `name:1` (graph), `argument` or `name:output:1` (function)."""
@@ -211,9 +210,8 @@ class Flow:
             self._expand_result(vertex)
         elif vertex.op == _CONTROL:
             function = self._library.get(vertex.scope)
-            vertex.control += (
-                [self._tensor(vertex.scope, name) for name in function.control] if function else []
-            )
+            if function is not None:
+                vertex.control = tuple(self._tensor(vertex.scope, name) for name in function.control)
         elif vertex.node is not None and vertex.op != FED:
             self._expand_node(vertex, vertex.node)
 
@@ -225,7 +223,7 @@ class Flow:
     def _expand_node(self, vertex: Vertex, node: nodes.Node) -> None:
         op, scope = node.op, vertex.scope
         data = tuple(tensor for tensor in node.inputs if not tensor.startswith("^"))
-        vertex.control += [self._tensor(scope, t[1:]) for t in node.inputs if t.startswith("^")]
+        vertex.control += tuple(self._tensor(scope, t[1:]) for t in node.inputs if t.startswith("^"))
         if op == "IdentityN":
             data = data[vertex.output : vertex.output + 1]
         elif op in _CALLS or op in self._library:
@@ -251,7 +249,7 @@ class Flow:
             self._add_site(name, vertex.name, site)
             results = range(len(function.returns)) if whole else (vertex.output,)
             vertex.data += [self._vertex((name, _RESULT, index), _RESULT) for index in results]
-            vertex.control.append(self._vertex((name, _CONTROL, 0), _CONTROL))
+            vertex.control += (self._vertex((name, _CONTROL, 0), _CONTROL),)
 
     def _loop(self, vertex: Vertex, node: nodes.Node, site: _Site) -> None:
         self._call(vertex, [site.body], site)

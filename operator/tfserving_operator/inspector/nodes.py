@@ -3,6 +3,7 @@
 Field numbers are those of tensorflow/core/framework/{graph,function,node_def,op_def}.proto.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ class Nodes:
                 op = wire.Message(self._buffer, start, end, self._budget).as_text()
             elif number == _NODE_INPUT and end >= 0 and len(inputs) < _MAX_INPUTS:
                 inputs.append(wire.Message(self._buffer, start, end, self._budget).as_text())
-        return Node(op=op, inputs=tuple(inputs), message=message)
+        return Node(op=sys.intern(op), inputs=tuple(inputs), message=message)
 
 
 @dataclass(slots=True, eq=False)

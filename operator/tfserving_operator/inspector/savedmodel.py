@@ -16,7 +16,7 @@ from tfserving_operator.inspector import nodes, protos, wire
 
 MAX_FIELDS: Final = 600_000
 """Of one file: a hundred thousand nodes, a few seconds on a quarter of a core."""
-MAX_STEPS: Final = 600_000
+MAX_STEPS: Final = 500_000
 """For all that is looked up in it afterwards."""
 MAX_SIGNATURES: Final = 64
 MAX_TENSORS: Final = 256
