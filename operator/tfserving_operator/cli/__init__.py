@@ -17,6 +17,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 _LAZY = {
     "golden": "tfserving_operator.cli.golden:golden",
+    "smoke": "tfserving_operator.cli.smoke:smoke",
     "validate": "tfserving_operator.cli.validate:validate",
 }
 
