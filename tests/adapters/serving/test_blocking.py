@@ -10,7 +10,7 @@ from tests.support import smoketests
 from tfserving_operator.adapters.serving import blocking, runner, workers
 from tfserving_operator.core.smoke import plans
 
-OTHER_WORDS = {"what is no HTTP": "Bad status line", "endless headers": "", "zipped bytes": ""}
+OTHER_WORDS = {"what is no HTTP": "BadStatusLine", "endless headers": "", "zipped bytes": ""}
 """Where the library has its own words for what is no answer."""
 
 
