@@ -31,6 +31,8 @@ class Toolset:
     """Templates of the linker's ``-X`` settings, with ``{version}``, ``{major}`` and ``{minor}``."""
     renamed: tuple[tuple[str, str], ...] = ()
     """Programs that are called otherwise than their module calls them."""
+    tags: tuple[str, ...] = ()
+    """Build tags."""
 
 
 KUBERNETES = Toolset(
@@ -74,7 +76,7 @@ def version_of(toolset: Toolset) -> str:
 def folder_of(toolset: Toolset) -> Path:
     """Return the folder where the built programs are, or will be."""
     sums = [(toolset.folder / name).read_bytes() for name in ("go.mod", "go.sum")]
-    key = cache.digest_of([RECIPE, platform.machine(), *toolset.version_variables, *sums])
+    key = cache.digest_of([RECIPE, platform.machine(), *toolset.version_variables, *toolset.tags, *sums])
     return cache.root() / "cluster" / key / "bin"
 
 
@@ -93,7 +95,8 @@ def linker_flags(toolset: Toolset) -> str:
 
 def _build(toolset: Toolset, target: Path, progress: progresses.Progress) -> None:
     progress.say(f"building {toolset.title} {version_of(toolset)} from Go modules (first time: minutes)")
-    command = ["go", "install", "-trimpath", "-v", f"-ldflags={linker_flags(toolset)}", "tool"]
+    flags = ["-trimpath", "-v", f"-ldflags={linker_flags(toolset)}", f"-tags={','.join(toolset.tags)}"]
+    command = ["go", "install", *flags, "tool"]
     environment = os.environ | {"GOBIN": str(target), "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
     reported, lines, compiled, downloaded = time.monotonic(), list[str](), 0, 0
     with subprocess.Popen(

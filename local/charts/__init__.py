@@ -1,0 +1,1 @@
+"""What judges the chart without a cluster."""
