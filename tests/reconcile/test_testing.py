@@ -273,6 +273,23 @@ async def test_a_pin_is_made_once_replaced_when_it_differs_and_read_only_after_a
     assert shop.sent == {("GET", "configmaps"): 1}
 
 
+async def test_inputs_that_an_older_operator_made_are_made_again(shop: Workshop) -> None:
+    """Their pin holds no cases, and the digest of another generator."""
+
+    def decide(snap: snapshot.Snapshot) -> actions.Decision:
+        if not snap.config_maps:
+            return actions.Decision(
+                status=with_candidate(snap), actions=(pin(snap, "sha256:" + "0" * 64, b""),)
+            )
+        request = make_request(snap, cases=plans.PinnedCases(config_map="digits-1-cases"))
+        return actions.Decision(status=with_candidate(snap), actions=(actions.StartTest(request=request),))
+
+    shop.test, shop.decide = passing, decide
+    shop.create_model()
+    outcome = await shop.until(lambda: outcome_of(shop))
+    assert (outcome.verdict, outcome.cases_digest) == ("Pass", cases.MADE.digest)
+
+
 async def test_a_pin_that_is_there_with_other_cases_is_replaced(shop: Workshop) -> None:
     first, second = cases.resolve([INLINE]), cases.resolve([{**INLINE, "instances": [[0.7]]}])
     shop.create_model()
