@@ -25,14 +25,22 @@ def run(
     parts: list[tuple[list[str], int]] = []
     for seed in seeds:
         building.build_all(chosen, seed)
-        listed = [entry.name for entry in sorted(chosen, key=lambda e: e.architecture != "full-size")]
-        parts += [(listed[i : i + MODELS_PER_SERVER], seed) for i in range(0, len(listed), MODELS_PER_SERVER)]
+        large = [entry.name for entry in chosen if entry.architecture == entries.FULL_SIZE]
+        small = [entry.name for entry in chosen if entry.architecture != entries.FULL_SIZE]
+        parts += [
+            (part, seed)
+            for part in (*_parts(large, (len(large) + 1) // 2 or 1), *_parts(small, MODELS_PER_SERVER))
+        ]
     if jobs <= 1 or len(parts) == 1:
         return [result for part, seed in parts for result in keepers.keep(part, seed, modes)]
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=spawn) as pool:
         futures = [pool.submit(keepers.keep, part, seed, modes) for part, seed in parts]
         return [result for future in futures for result in future.result()]
+
+
+def _parts(names: Sequence[str], size: int) -> list[list[str]]:
+    return [list(names[i : i + size]) for i in range(0, len(names), size)]
 
 
 @click.command()

@@ -31,12 +31,15 @@ _SHARED: Final = (
     "families/common",
 )
 SPECIMEN: Final = "specimen.json"
+ARCHIVE: Final = "cases.npz"
+_LARGE_BYTES: Final = 16 * 2**20
 
 
 def digest(entry: entries.Entry) -> str:
     """Of the sources that a model is made from."""
     family = catalogue.family_of(entry)
-    return cache.digest_of_paths([*(_HERE / f"{name}.py" for name in _SHARED), family])
+    own = ("backbones",) if entry.architecture == entries.FULL_SIZE else ()
+    return cache.digest_of_paths([*(_HERE / f"{name}.py" for name in (*_SHARED, *own)), family])
 
 
 def place(entry: entries.Entry, seed: int) -> Path:
@@ -72,6 +75,9 @@ def main(seed: int, names: Sequence[str]) -> int:
             specimen = entry.build(shop)
             document = documents.write(specimen, shop.version(), entry)
             (folder / SPECIMEN).write_text(json.dumps(document, default=_plain))
+            if specimen.form is entries.Form.Archive:
+                (folder / ARCHIVE).write_bytes(documents.archive(specimen))
+            _share_variables(shop.version(), place(entry, seed).parent)
 
         try:
             cache.entry(place(entry, seed), make)
@@ -81,6 +87,19 @@ def main(seed: int, names: Sequence[str]) -> int:
         else:
             print(f"{entry.name}: {time.monotonic() - started:.2f} s", file=sys.stderr)
     return int(failed > 0)
+
+
+def _share_variables(exported: Path, seed_folder: Path) -> None:
+    """Hold large files once: models of one backbone differ in their graphs only."""
+    for data in (exported / "variables").glob("variables.data-*"):
+        if data.stat().st_size < _LARGE_BYTES:
+            continue
+        shared = seed_folder / f".variables-{cache.digest_of_paths([data])}"
+        if shared.exists():
+            data.unlink()
+            data.hardlink_to(shared)
+        else:
+            shared.hardlink_to(data)
 
 
 def _plain(value: Any) -> Any:

@@ -7,9 +7,21 @@ from types import ModuleType
 from typing import Final
 
 from tests.zoo import entries
-from tests.zoo.families import conv, dense, dense_numbers, files, recurrent, shapes, tabular, tempting, text
+from tests.zoo.families import (
+    conv,
+    dense,
+    dense_numbers,
+    files,
+    full_size,
+    recurrent,
+    shapes,
+    tabular,
+    tempting,
+    text,
+)
 
 FAMILIES: Final[tuple[ModuleType, ...]] = (
+    full_size,
     dense,
     dense_numbers,
     conv,

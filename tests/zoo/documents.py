@@ -1,6 +1,7 @@
 """A specimen as a document of cases, as `golden record` writes it."""
 
 import hashlib
+import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,23 +31,40 @@ def write(specimen: entries.Specimen, exported: Path, entry: entries.Entry) -> d
         }
         if len(rows) < 2:
             raise ValueError(f"{entry.name}: its goldens are all alike")
-    return {"provenance": _provenance(specimen, exported, entry), "cases": list(_cases(specimen))}
+    cases = [] if specimen.form is entries.Form.Archive else list(_cases(specimen))
+    return {"provenance": _provenance(specimen, exported, entry), "cases": cases}
+
+
+def archive(specimen: entries.Specimen) -> bytes:
+    """The cases as an npz file: arrays by input, and goldens."""
+    written = io.BytesIO()
+    arrays = {name: np.asarray(values) for name, values in specimen.records.items()}
+    goldens = {f"expect.{name}": np.asarray(values) for name, values in specimen.golden.items()}
+    names = np.array([f"case-{i}" for i in range(len(specimen.rows))])
+    np.savez_compressed(written, names=names, **arrays, **goldens)
+    return written.getvalue()
 
 
 def _cases(specimen: entries.Specimen) -> Iterator[dict[str, Any]]:
     start = 0
     for number, size in enumerate(specimen.groups):
         rows = list(specimen.rows[start : start + size])
-        found: dict[str, Any] = {"name": f"case-{number}"}
-        if specimen.columnar:
-            is_named = isinstance(rows[0], Mapping)
-            found["inputs"] = {key: [row[key] for row in rows] for key in rows[0]} if is_named else rows
-        else:
-            found["instances"] = rows
+        found: dict[str, Any] = {"name": f"case-{number}", **_rows(specimen.form, rows)}
         if specimen.golden:
             found["expect"] = _expect(specimen, slice(start, start + size))
         start += size
         yield found
+
+
+def _rows(form: entries.Form, rows: list[Any]) -> dict[str, Any]:
+    match form:
+        case entries.Form.Columnar:
+            is_named = isinstance(rows[0], Mapping)
+            return {"inputs": {key: [row[key] for row in rows] for key in rows[0]} if is_named else rows}
+        case entries.Form.Images:
+            return {"images": rows}
+        case entries.Form.Instances | entries.Form.Archive:
+            return {"instances": rows}
 
 
 def _expect(specimen: entries.Specimen, rows: slice) -> dict[str, Any]:
@@ -70,7 +88,11 @@ def _provenance(specimen: entries.Specimen, exported: Path, entry: entries.Entry
         "tensorflowVersion": "2.21.0",
         "modelDigest": f"sha256:{hashlib.sha256(entry.name.encode()).hexdigest()}",
         "pipelineDigest": f"sha256:{hashlib.sha256(entry.architecture.encode()).hexdigest()}",
-        "inputs": {name: _statistics(values) for name, values in specimen.records.items()},
+        "inputs": {
+            name: _statistics(values)
+            for name, values in specimen.records.items()
+            if specimen.form is not entries.Form.Archive
+        },
     }
     if signature := _signature(exported, entry.signature_name):
         found["signature"] = {"name": entry.signature_name, **signature}

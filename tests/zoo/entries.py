@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from tfserving_operator.api import reasons
 from tfserving_operator.core.smoke.causes import Cause
+
+FULL_SIZE: Final = "full-size"
+"""The architecture of the networks of keras.applications."""
 
 
 class Kind(StrEnum):
@@ -31,6 +34,19 @@ class Inputs(StrEnum):
     """means no cases: the engine makes inputs from the signature"""
 
 
+class Form(StrEnum):
+    """How cases are written."""
+
+    Instances = "instances"
+    """means a list of rows"""
+    Columnar = "columnar"
+    """means values by input name"""
+    Archive = "archive"
+    """means an npz file, one case for each row"""
+    Images = "images"
+    """means image files with the decoding named"""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Specimen:
     """What a builder hands back beside the SavedModel: what clients send, and what training says to it."""
@@ -45,8 +61,7 @@ class Specimen:
     """Expect the k highest classes of the only output rather than its values."""
     groups: Sequence[int] = (1, 1, 1, 1, 1, 3)
     """Rows in each case."""
-    columnar: bool = False
-    """Whether cases are written as `inputs` by name rather than as `instances`."""
+    form: Form = Form.Instances
     records: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
     """All raw records by input name, last axis = features: what the statistics of the provenance are made of."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -78,12 +93,16 @@ class Entry:
     """Whether the server is expected to start with it."""
     has_made_inputs: bool = True
     """Whether inputs can be made from its signature: not from opaque strings."""
+    tested_with: tuple[Inputs, ...] = ()
+    """Only with these; all that make sense where it is empty."""
     signature_name: str = "serving_default"
     load_requests: int = 64
     timeout_seconds: float = 120.0
 
     def inputs(self) -> tuple[Inputs, ...]:
         """What it is tested with."""
+        if self.tested_with:
+            return self.tested_with
         if not self.loads:
             return (Inputs.Goldens,)
         if self.kind is Kind.Fault and not self.same_output:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import tempfile
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
+import numpy as np
 
 from tests.local.modelserver import servers
 from tests.support import smoketests
@@ -97,11 +99,9 @@ async def _test(
     session: aiohttp.ClientSession,
 ) -> results.Result:
     place = building.place(entry, seed)
-    document = json.loads((place / building.SPECIMEN).read_text())
+    resolved = _resolved(place, mode)
     started = time.monotonic()
-    outcome = await runner.run_test(
-        session, request(entry, place, server.port), _resolved(document, mode), smoketests.clock
-    )
+    outcome = await runner.run_test(session, request(entry, place, server.port), resolved, smoketests.clock)
     return results.of_test(entry, mode, seed, outcome, time.monotonic() - started)
 
 
@@ -135,22 +135,34 @@ def inspected(folder: Path, version: int) -> inspection.Inspection | None:
     return inspection.parse_termination_message(inspection.render(found).decode())
 
 
-def _resolved(document: Mapping[str, Any], mode: entries.Inputs) -> cases.ResolvedCases:
-    match mode:
-        case entries.Inputs.Made:
-            return cases.MADE
-        case entries.Inputs.Cases:
-            return _resolve({"cases": [_unexpected(case) for case in document["cases"]]})
-        case entries.Inputs.Goldens:
-            return _resolve(document)
+def _resolved(place: Path, mode: entries.Inputs) -> cases.ResolvedCases:
+    """The cases as a spec would have them: each in a ConfigMap of its own, which add up."""
+    if mode is entries.Inputs.Made:
+        return cases.MADE
+    document = json.loads((place / building.SPECIMEN).read_text())
+    is_golden = mode is entries.Inputs.Goldens
+    provenance = {"provenance": document["provenance"]} if is_golden else {}
+    written: list[tuple[str, str | bytes]] = [
+        ("zoo", json.dumps({**provenance, "cases": [case if is_golden else _unexpected(case)]}))
+        for case in document["cases"]
+    ]
+    archive = place / building.ARCHIVE
+    if archive.exists():
+        written += [("zoo", json.dumps({**provenance, "cases": []}))] if is_golden else []
+        written.append(("zoo cases.npz", archive.read_bytes() if is_golden else _bare(archive)))
+    return cases.resolve((), written)
 
 
 def _unexpected(case: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in case.items() if key != "expect"}
 
 
-def _resolve(document: Mapping[str, Any]) -> cases.ResolvedCases:
-    return cases.resolve((), [("the zoo", json.dumps(document))])
+def _bare(archive: Path) -> bytes:
+    with np.load(archive) as arrays:
+        kept = {name: arrays[name] for name in arrays.files if not name.startswith("expect.")}
+    written = io.BytesIO()
+    np.savez_compressed(written, **kept)
+    return written.getvalue()
 
 
 def _failed_load(entry: entries.Entry, seed: int) -> results.Result:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.zoo import entries, languages, networks, normalised, pipelines, tables
+from tests.zoo import backbones, entries, languages, networks, normalised, pipelines, tables
 
 CANDIDATE = 2
 PREVIOUS = 1
@@ -44,6 +44,14 @@ class Pipelines:
     @cached_property
     def normalised_pictures(self) -> normalised.Pictures:
         return normalised.Pictures(self.random("normalised_pictures"))
+
+    @cached_property
+    def resnet(self) -> backbones.Backbone:
+        return backbones.Backbone(self.random("resnet"), "ResNet50", 224)
+
+    @cached_property
+    def inception(self) -> backbones.Backbone:
+        return backbones.Backbone(self.random("inception"), "InceptionV3", 299)
 
     @cached_property
     def pixels(self) -> pipelines.Pixels:

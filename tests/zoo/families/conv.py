@@ -227,7 +227,7 @@ ENTRIES: Final = (
     fault(
         "conv-batch-norm-training",
         common.with_logits("normalised_pictures", _normalised_in_training),
-        "batch norm in training mode; each picture has statistics of its own",
+        "batch norm in training mode (each picture has statistics of its own)",
         Cause.BatchNormTraining,
     ),
     fault(
@@ -261,7 +261,7 @@ ENTRIES: Final = (
     fault(
         "conv-seeded-bottleneck",
         _frozen_bottleneck(each_call=True),
-        "a retrained Inception-style export whose bottleneck is fed from a random op and its seed",
+        "a retrained Inception-style export whose bottleneck is fed from a frozen random tensor and seed",
         Cause.InputDisconnected,
         same_output=True,
         undecidable={

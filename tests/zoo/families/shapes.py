@@ -111,14 +111,13 @@ def _wide(shop: Any) -> entries.Specimen:
 
 
 def _segmentation(shop: Any) -> entries.Specimen:
-    """A map of a million values for each picture."""
+    """A map of a million values for each picture: the class of each point."""
     pipeline = shop.trained.pictures
-    kernel = networks.variable(shop.random.normal(0.0, 0.4, (3, 3, 3, 1)))
+    kernel = networks.variable(shop.random.normal(0.0, 0.4, (3, 3, 3, 4)))
 
     def answer(raw: Any) -> Any:
         large = tf.image.resize(pipeline.prepare(raw), [1000, 1000])
-        mask = tf.sigmoid(tf.nn.conv2d(large, kernel, 1, "SAME"))
-        return {"mask": tf.round(mask * 100.0) / 100.0}
+        return {"mask": tf.argmax(tf.nn.conv2d(large, kernel, 1, "SAME"), axis=3, output_type=tf.int32)}
 
     shop.export(answer, networks.spec("x", 16, 16, 3), variables=[kernel])
     return shop.specimen(pipeline, rows=workshop.plain(pipeline.rows[:3]), golden={}, groups=(1, 1, 1))
@@ -168,7 +167,7 @@ def _recommender(shop: Any) -> entries.Specimen:
     pairs = shop.random.integers(0, 50, (8, 2))
     golden = np.asarray(answer(pairs[:, 0], pairs[:, 1])["score"])
     rows = [{"user": int(user), "item": int(item)} for user, item in pairs]
-    return entries.Specimen(rows=rows, golden={"score": golden}, columnar=True)
+    return entries.Specimen(rows=rows, golden={"score": golden}, form=entries.Form.Columnar)
 
 
 def _mixed(shop: Any) -> entries.Specimen:

@@ -243,7 +243,7 @@ ENTRIES: Final = (
     fault(
         "tabular-category-index",
         lambda shop: _plan(shop, as_index=True),
-        "features mapped in the wrong way: an index for a one-hot vector",
+        "features mapped in the wrong order: an index where a one-hot vector was",
         Cause.OneHotIndex,
     ),
     fault("tabular-wrong-dtype", _wrong_dtype, "wrong dtype", Cause.SignatureChanged, has_previous=True),
