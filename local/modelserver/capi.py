@@ -5,6 +5,7 @@ keep it, because giving it up and asking for it back costs more than the call wh
 """
 
 # The runtime exports the symbols of its own BoringSSL. Whatever uses OpenSSL must be bound before it is loaded.
+import contextlib
 import ctypes
 import hashlib  # noqa: F401
 import hmac  # noqa: F401
@@ -111,6 +112,7 @@ def _load() -> dict[str, Any]:
 
 
 _FUNCTIONS: Final = _load()
+_LIBC: Final = ctypes.CDLL(None)
 
 
 def disable_xla() -> None:
@@ -143,3 +145,12 @@ class Status:
         if code != errors.Code.OK:
             message = call("TF_Message", self.pointer).decode("utf-8", "surrogateescape")
             raise errors.ServingError(errors.Code(code), message)
+
+
+def trim_heap() -> None:
+    """Give the pages back to the system that no allocation uses.
+
+    What requests on many threads leave behind in a version's lifetime is scattered, and adds up from swap to swap.
+    """
+    with contextlib.suppress(AttributeError):  # glibc has it; other C libraries need none
+        _LIBC.malloc_trim(0)

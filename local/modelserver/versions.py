@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from local.modelserver import errors, logs, savedmodel, states
+from local.modelserver import capi, errors, logs, savedmodel, states
 
 
 class Phase(enum.Enum):
@@ -121,6 +121,7 @@ class Version:
         logs.log(_HARNESS, f"Unloading servable version {self.label}")
         if model is not None:
             model.close()
+            capi.trim_heap()
         logs.log(_HARNESS, f"Done unloading servable version {self.label}")
         self.phase = Phase.DISABLED
 
