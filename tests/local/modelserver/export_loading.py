@@ -192,6 +192,19 @@ def slow_models(root: Path) -> None:
         writer.write(record.SerializeToString())
 
 
+class Compiled(tf.Module):
+    """A function that can only be run compiled."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)], jit_compile=True)
+    def predict(self, x):
+        return {"y": 2.0 * x + 1.0}
+
+
+def compiled_model(path: Path) -> None:
+    compiled = Compiled()
+    tf.saved_model.save(compiled, str(path), signatures=compiled.predict.get_concrete_function())
+
+
 def greedy_model(path: Path) -> None:
     greedy = Greedy()
     functions = {"serving_default": greedy.predict, "text": greedy.text}
@@ -350,6 +363,7 @@ def main(root: Path) -> None:
     big_model(root / "big" / "1")
     greedy_model(root / "greedy" / "1")
     slow_models(root)
+    compiled_model(root / "compiled" / "1")
     tflite_models(root)
     warm_models(root, root / "examples" / "1")
 

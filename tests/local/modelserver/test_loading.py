@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import socket
 import time
 from pathlib import Path
 
@@ -70,11 +71,17 @@ def test_labels_in_the_first_configuration_need_a_flag(models: Path, tmp_path: P
         assert "FAILED_PRECONDITION: Request to assign label to version 10 of model m" in server.output
 
 
-def test_the_port_is_closed_until_the_first_version_is_loaded(models: Path, tmp_path: Path) -> None:
+def grpc_answers(server: servers.Server) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", server.grpc_port)) == 0
+
+
+def test_both_ports_are_closed_until_the_first_version_is_loaded(models: Path, tmp_path: Path) -> None:
     base = tmp_path / "base"
     with servers.launched(tmp_path, f"--model_base_path={base}") as server:
         servers.wait_for(lambda: "Could not find base path" in server.log, "the base path is missed")
         assert not server.is_listening()
+        assert not grpc_answers(server)
         base.mkdir()
         servers.wait_for(
             lambda: "No versions of servable default found under base path" in server.log, "it is empty"
@@ -84,6 +91,7 @@ def test_the_port_is_closed_until_the_first_version_is_loaded(models: Path, tmp_
         copy_version(models / "line" / "1", base / "0001")
         server.wait_until_listening()
         assert server.states("default") == {1: "AVAILABLE"}
+        assert grpc_answers(server)
 
 
 def test_a_base_path_that_is_looked_at_once_and_missing_is_waited_for_for_ever(tmp_path: Path) -> None:

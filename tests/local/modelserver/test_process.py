@@ -35,6 +35,7 @@ TABLE = {
     "tensorflow_inter_op_parallelism": 0,
     "rest_api_num_threads": 4 * len(os.sched_getaffinity(0)),
     "rest_api_timeout_in_ms": 30_000,
+    "rest_api_enable_cors_support": False,
     "grpc_max_threads": 4 * len(os.sched_getaffinity(0)),
     "grpc_channel_arguments": "",
     "enable_model_warmup": True,
@@ -50,7 +51,20 @@ TABLE = {
     "enable_profiler": True,
     "tensorflow_session_config_file": "",
     "platform_config_file": "",
+    "use_alts_credentials": False,
+    "version": False,
+    "remove_unused_fields_from_bundle_metagraph": True,
+    "num_tflite_pools": len(os.sched_getaffinity(0)),
+    "num_tflite_interpreters_per_pool": 1,
+    "xla_gpu_compilation_enabled": False,
+    "skip_initialize_tpu": False,
+    "thread_pool_factory_config_file": "",
+    "enable_serialization_as_tensor_content": False,
 }
+
+
+def test_there_are_no_flags_but_the_originals() -> None:
+    assert set(flags.kinds()) == set(TABLE)
 
 
 @pytest.mark.parametrize(("name", "want"), TABLE.items())
