@@ -76,7 +76,7 @@ def grpc_answers(server: servers.Server) -> bool:
         return probe.connect_ex(("127.0.0.1", server.grpc_port)) == 0
 
 
-def test_both_ports_are_closed_until_the_first_version_is_loaded(models: Path, tmp_path: Path) -> None:
+def test_the_port_is_closed_until_the_first_version_is_loaded(models: Path, tmp_path: Path) -> None:
     base = tmp_path / "base"
     with servers.launched(tmp_path, f"--model_base_path={base}") as server:
         servers.wait_for(lambda: "Could not find base path" in server.log, "the base path is missed")
