@@ -70,17 +70,6 @@ def test_the_usage_tells_every_flag_with_its_type_and_its_default(tmp_path: Path
     assert {name: f"{kind} {default}" for name, default, kind in told} == FLAGS
 
 
-def test_flags_without_an_effect_on_this_machine_are_taken(testdata: Path, tmp_path: Path) -> None:
-    flags = (
-        *("--flush_filesystem_caches=false", "--per_process_gpu_memory_fraction=0.5"),
-        *("--remove_unused_fields_from_bundle_metagraph=false", "--skip_initialize_tpu=true"),
-        *("--num_tflite_interpreters_per_pool=2", "--tensorflow_inter_op_parallelism=2"),
-    )
-    with harness.running(tmp_path, *harness.base_path(testdata / "half_plus_two"), *flags) as server:
-        harness.assert_predicts(server, 3.0)
-        assert "unknown argument" not in server.output
-
-
 @pytest.mark.parametrize(
     ("flag", "threads"),
     [("--tensorflow_inter_op_parallelism=3", 3), ("--tensorflow_session_parallelism=5", 5)],
@@ -105,18 +94,6 @@ def test_a_session_config_file_is_read_whole_or_ends_the_process(testdata: Path,
         assert server.process.wait(harness.READY_SECONDS) == 255
         assert f"Invalid protobuf file: '{config}'" in server.output
         assert "Error parsing text-format tensorflow.ConfigProto" in server.log
-
-
-def test_mixed_precision_is_bfloat16_or_warned_of(testdata: Path, tmp_path: Path) -> None:
-    flags = harness.base_path(testdata / "half_plus_two")
-    words = {
-        "bfloat16": "Running inference with bfloat16 auto mixed precision",
-        "float16": "float16 auto mixed precision is not supported. Valid option: bfloat16",
-    }
-    for wanted, said in words.items():
-        with harness.running(tmp_path, *flags, f"--mixed_precision={wanted}") as server:
-            harness.assert_predicts(server, 3.0)
-            assert said in server.log
 
 
 def test_without_its_flag_the_profiler_is_not_there(testdata: Path, tmp_path: Path) -> None:
