@@ -103,6 +103,10 @@ class Version:
                 return load(self.path)
             except errors.ServingError as error:
                 failure = error
+            except MemoryError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a version that nobody hears of again would be waited for
+                failure = errors.ServingError(errors.Code.INTERNAL, repr(error))
             logs.log(where, f"{what} failed: {failure.status_text}", severity=logs.Severity.ERROR)
             if not self.is_aspired:
                 logs.log(where, f"Retrying of {what} was cancelled.")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from local.modelserver import errors, savedmodel, versions
 from tests.local.modelserver import management, servers
 
 ALL = "model_version_policy { all {} }"
@@ -100,6 +101,28 @@ def test_a_version_is_unloaded_only_when_its_last_request_is_answered(
         steps = ("Quiescing", "Done quiescing", "Unloading", "Done unloading")
         places = [log.index(f"{step} servable version {{name: m version: 1}}") for step in steps]
         assert places == sorted(places)
+
+
+@pytest.mark.parametrize(("threads", "is_held_up"), [(0, True), (1, False)])
+def test_an_unload_in_the_managers_own_thread_holds_up_the_loads_of_all_models(
+    models: Path, loading_models: Path, tmp_path: Path, threads: int, is_held_up: bool
+) -> None:
+    bases = [tmp_path / name for name in ("a", "b")]
+    link(bases[0], "1", loading_models / "slow" / "1")
+    link(bases[1], "1", models / "line" / "1")
+    flag = servers.config_file(tmp_path, *(servers.model(base.name, base) for base in bases))
+    given = (flag, f"--num_unload_threads={threads}")
+    with servers.running(tmp_path, *given) as server, futures.ThreadPoolExecutor(1) as client:
+        answer = client.submit(server.predict, "a", {"instances": [2 * SLOW_ROUNDS]})
+        link(bases[0], "2", models / "line" / "2")
+        servers.wait_for(lambda: server.states("a").get(1) == "UNLOADING", "the slow one is in the way")
+        link(bases[1], "2", models / "line" / "2")
+        servers.wait_for(lambda: server.states("b").get(2) == "AVAILABLE", "the other model is loaded")
+        assert answer.result().status == 200
+        servers.wait_for(lambda: server.states("a").get(1) == "END", "the slow one is gone")
+        end_of_a = server.log.index("Done unloading servable version {name: a version: 1}")
+        begin_of_b = server.log.index("Loading servable version {name: b version: 2}")
+        assert (end_of_a < begin_of_b) is is_held_up
 
 
 def test_a_load_that_fails_stays_loading_until_the_retries_are_used_up_and_ends_with_the_error(
@@ -305,3 +328,14 @@ def test_a_copy_that_is_not_whole_fails_and_is_not_looked_at_again_when_it_is(
         shutil.copytree(models / "line" / "2", base / "2", dirs_exist_ok=True)
         time.sleep(1.5)
         assert server.states("m") == {1: "AVAILABLE", 2: "END"}
+
+
+def test_a_failure_that_nobody_expects_is_an_internal_error_of_the_version() -> None:
+    def load(_: str) -> savedmodel.SavedModel:
+        raise OSError("the disk is gone")
+
+    version = versions.Version("m", 1, "/m/1")
+    with pytest.raises(errors.ServingError, match="OSError") as raised:
+        version.load(load, versions.Retries(count=0, interval_seconds=0))
+    assert raised.value.code is errors.Code.INTERNAL
+    assert version.phase is versions.Phase.ERROR
