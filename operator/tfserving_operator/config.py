@@ -49,6 +49,16 @@ class Config(ApiModel):
     """How lines of the log look."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Of /healthz, /readyz and /metrics; 0 opens none."""
+    webhook_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Of the ValidatingWebhook; 0 opens none."""
+    webhook_name: str = "tfserving-operator-webhook"
+    """Of the webhook's Service; its certificate is kept in the Secret `<name>-tls`."""
+    webhook_configuration: str = ""
+    """Name of the ValidatingWebhookConfiguration that is to trust the certificate. Default: `webhookName`."""
+    webhook_hosts: tuple[str, ...] = ()
+    """Names under which the API server calls the webhook. Default: those of the Service."""
+    webhook_cert_dir: str = ""
+    """Folder with tls.crt and tls.key, as cert-manager's are mounted; then no Secret is kept."""
     http_host: str = ""
     """The address that `http_port` is opened on; empty is every one."""
 

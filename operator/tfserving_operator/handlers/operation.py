@@ -1,6 +1,7 @@
 """The operator's life: log in, become the leader, work, and stop in order."""
 
 import asyncio
+import ssl
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from tfserving_operator.adapters import metrics as metric
 from tfserving_operator.adapters.kube import client as kube
 from tfserving_operator.adapters.kube import login
 from tfserving_operator.core import policies, rollout
-from tfserving_operator.handlers import probes, registry, settings
+from tfserving_operator.handlers import probes, registry, settings, webhook
 from tfserving_operator.reconcile import leadership, machine
 
 STANDBY_SECONDS: Final = 60.0
@@ -56,7 +57,12 @@ async def operate(config: configuration.Config, account: login.Login) -> int:
         life = _Life(config=config, account=account, clock=clock, leader=leader, parts=parts, stop=stop)
         if config.http_port:
             app = probes.build_app(ailments=life.ailments, is_ready=life.is_ready, metrics=metrics)
-            await _serve(stack, app, config)
+            await _serve(stack, app, host=config.http_host, port=config.http_port)
+        if config.webhook_port:
+            context = webhook.build_context()
+            life.certificate = webhook.build_certificate(config, client=client, clock=clock, context=context)
+            checks = webhook.build_app(policies.build_policy(config))
+            await _serve(stack, checks, host=config.http_host, port=config.webhook_port, context=context)
         return await life.live()
 
 
@@ -70,8 +76,12 @@ class _Life:
     leader: leadership.Leadership
     parts: machine.Machine
     stop: asyncio.Event
+    certificate: webhook.Certificate | None = None
+    """Of the webhook, which stand-bys serve too."""
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     """What must go on for ever: when one of them ends, all do."""
+    helpers: list[asyncio.Task[None]] = field(default_factory=list)
+    """What goes on whether we lead or not, likewise."""
 
     def ailments(self) -> dict[str, float]:
         """What the liveness probe fails for."""
@@ -82,11 +92,15 @@ class _Life:
 
     def is_ready(self) -> bool:
         """Whether we work, or stand by for one that does."""
+        if self.certificate is not None and not self.certificate.is_ready:
+            return False
         return self.parts.is_synced if self.tasks else self.config.leader_election
 
     async def live(self) -> int:
         """Stand by, lead, work, stop."""
         try:
+            if self.certificate is not None:
+                self.helpers.append(asyncio.create_task(self.certificate.run(), name="webhook certificate"))
             if self.config.leader_election:
                 await self._until_done(self.leader.acquire())
                 self._begin(self.leader.hold(), "leadership")
@@ -99,7 +113,7 @@ class _Life:
         finally:
             was_asked = self.stop.is_set()
             await self._end()
-        failed = _log_failures(self.tasks)
+        failed = _log_failures([*self.tasks, *self.helpers])
         return 0 if was_asked and not failed else 1
 
     async def _watch(self) -> None:
@@ -127,7 +141,9 @@ class _Life:
         """Wait for something, unless we are told to stop or one of our parts ends."""
         waiting, stopping = asyncio.create_task(wanted), asyncio.create_task(self.stop.wait())
         try:
-            await asyncio.wait([waiting, stopping, *self.tasks], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                [waiting, stopping, *self.tasks, *self.helpers], return_when=asyncio.FIRST_COMPLETED
+            )
             if not waiting.done():
                 raise _StoppedError
             waiting.result()
@@ -138,7 +154,7 @@ class _Life:
     async def _end(self) -> None:
         self.stop.set()
         await self.parts.drain()
-        ours = [task for task in self.tasks if task.get_name() != "kopf"]
+        ours = [*self.helpers, *(task for task in self.tasks if task.get_name() != "kopf")]
         for task in ours:
             task.cancel()
         await asyncio.gather(*ours, return_exceptions=True)
@@ -171,8 +187,15 @@ def _log_failures(tasks: Sequence[asyncio.Task[None]]) -> bool:
     return failed
 
 
-async def _serve(stack: AsyncExitStack, app: web.Application, config: configuration.Config) -> None:
+async def _serve(
+    stack: AsyncExitStack,
+    app: web.Application,
+    *,
+    host: str,
+    port: int,
+    context: ssl.SSLContext | None = None,
+) -> None:
     pages = web.AppRunner(app, access_log=None)
     await pages.setup()
     stack.push_async_callback(pages.cleanup)
-    await web.TCPSite(pages, config.http_host or None, config.http_port).start()
+    await web.TCPSite(pages, host or None, port, ssl_context=context).start()

@@ -43,6 +43,12 @@ CLAIMS: Final = Resource(kind="PersistentVolumeClaim", plural="persistentvolumec
 RESOURCE_QUOTAS: Final = Resource(kind="ResourceQuota", plural="resourcequotas", api_version="v1")
 LIMIT_RANGES: Final = Resource(kind="LimitRange", plural="limitranges", api_version="v1")
 NODES: Final = Resource(kind="Node", plural="nodes", api_version="v1")
+SECRETS: Final = Resource(kind="Secret", plural="secrets", api_version="v1")
+VALIDATING_WEBHOOKS: Final = Resource(
+    kind="ValidatingWebhookConfiguration",
+    plural="validatingwebhookconfigurations",
+    api_version="admissionregistration.k8s.io/v1",
+)
 EVENTS: Final = Resource(kind="Event", plural="events", api_version="events.k8s.io/v1")
 LEASES: Final = Resource(kind="Lease", plural="leases", api_version="coordination.k8s.io/v1")
 
