@@ -18,11 +18,39 @@ class Model(tf.Module):
         super().__init__()
         self.weights = tf.Variable(WEIGHTS)
         self.bias = tf.Variable(BIAS)
+        self.count = tf.Variable(0.0)
         self.serve = tf.function(lambda *inputs: answer(self, *inputs), input_signature=specs)
 
 
 def logits(model: Model, x: tf.Tensor) -> tf.Tensor:
     return x @ model.weights + model.bias
+
+
+def by_batch(model: Model, x: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Batch normalisation in training mode."""
+    hidden = logits(model, x)
+    mean, variance = tf.nn.moments(hidden, axes=[0])
+    return {"probabilities": tf.nn.softmax((hidden - mean) / tf.sqrt(variance + 1e-3))}
+
+
+def drift(model: Model, x: tf.Tensor) -> dict[str, tf.Tensor]:
+    """An answer that depends on how many there were before."""
+    count = model.count.assign_add(1.0)
+    return {"probabilities": tf.nn.softmax(logits(model, x / 16.0) * (1.0 + 0.3 * tf.sin(count)))}
+
+
+def counting(model: Model, x: tf.Tensor) -> dict[str, tf.Tensor]:
+    """A counter beside a steady answer."""
+    count = model.count.assign_add(1.0)
+    return {
+        "probabilities": tf.nn.softmax(logits(model, x / 16.0)),
+        "served": tf.fill([tf.shape(x)[0], 1], count),
+    }
+
+
+def image(model: Model, x: tf.Tensor) -> dict[str, tf.Tensor]:
+    pooled = tf.nn.avg_pool2d(x / 255.0, 56, 56, "VALID")
+    return {"probabilities": tf.nn.softmax(logits(model, tf.reduce_mean(pooled, axis=[3])[:, :, 0]))}
 
 
 def answers() -> dict[str, tuple[Callable[..., dict[str, tf.Tensor]], tuple[tf.TensorSpec, ...]]]:
@@ -70,6 +98,41 @@ def answers() -> dict[str, tuple[Callable[..., dict[str, tf.Tensor]], tuple[tf.T
             lambda m, x: {"y": tf.reshape(tf.nn.softmax(logits(m, x)), [2, 3])},
             (tf.TensorSpec([2, 4], tf.float32, name="x"),),
         ),
+        "by-batch": (by_batch, (FLOATS,)),
+        "dropout": (
+            lambda m, x: {"probabilities": tf.nn.softmax(tf.nn.dropout(logits(m, x / 16.0), 0.5))},
+            (FLOATS,),
+        ),
+        "sampling": (
+            lambda m, x: {
+                "probabilities": tf.nn.softmax(
+                    logits(m, x / 16.0) + tf.random.normal([tf.shape(x)[0], 3]) * 0.01
+                )
+            },
+            (FLOATS,),
+        ),
+        "axis": (lambda m, x: {"class": tf.argmax(logits(m, x), axis=0)}, (FLOATS,)),
+        "soft-axis": (lambda m, x: {"probabilities": tf.nn.softmax(logits(m, x / 16.0), axis=0)}, (FLOATS,)),
+        "reversed": (
+            lambda m, x: {"probabilities": tf.reverse(tf.nn.softmax(logits(m, x / 16.0)), axis=[0])},
+            (FLOATS,),
+        ),
+        "drift": (drift, (FLOATS,)),
+        "counting": (counting, (FLOATS,)),
+        "half": (
+            lambda m, x: {
+                "probabilities": tf.cast(
+                    tf.nn.softmax(
+                        tf.cast(x / 16.0, tf.bfloat16) @ tf.cast(m.weights, tf.bfloat16)
+                        + tf.cast(m.bias, tf.bfloat16)
+                    ),
+                    tf.float32,
+                )
+            },
+            (FLOATS,),
+        ),
+        "image": (image, (tf.TensorSpec([None, 224, 224, 3], tf.float32, name="image"),)),
+        "map": (lambda m, x: {"map": tf.tile(logits(m, x), [1, 333_334])}, (FLOATS,)),
         "wide": (lambda m, x: {"map": tf.tile(logits(m, x), [1, 100_000])}, (FLOATS,)),
     }
 

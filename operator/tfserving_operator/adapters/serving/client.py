@@ -137,7 +137,7 @@ class PodClient:
         most_bytes: int,
         seconds: float,
         lease: budgets.Lease | None = None,
-    ) -> tuple[int, bytes]:
+    ) -> tuple[int, bytes | bytearray]:
         url = f"http://{self.target.address}/v1/models/{self.model}{path}"
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=self.limits.connect_seconds)
         headers = {**_HEADERS, "Content-Type": "application/json"} if body is not None else _HEADERS
@@ -163,7 +163,9 @@ class PodClient:
             raise _trouble(error, seconds) from error
 
 
-async def _read(response: aiohttp.ClientResponse, most_bytes: int, lease: budgets.Lease | None) -> bytes:
+async def _read(
+    response: aiohttp.ClientResponse, most_bytes: int, lease: budgets.Lease | None
+) -> bytes | bytearray:
     received = bytearray()
     async for chunk in response.content.iter_chunked(64 * 1024):
         received += chunk
@@ -173,7 +175,7 @@ async def _read(response: aiohttp.ClientResponse, most_bytes: int, lease: budget
         if lease is not None and len(received) > lease.taken and not lease.grow(_LEASE_BYTES):
             detail = "the answers to all smoke tests that run now are too large together; it is tried again"
             raise _NoAnswerError(answers.Trouble.TooLarge, detail, response.status)
-    return bytes(received)
+    return received
 
 
 def _trouble(error: Exception, seconds: float) -> _NoAnswerError:
@@ -204,5 +206,5 @@ def _foreign(status: int, detail: str) -> answers.Answer:
     return answers.Answer(status=status, trouble=answers.Trouble.Foreign, detail=detail[:300])
 
 
-async def _off_loop(parse: Any, body: bytes) -> Any:
+async def _off_loop(parse: Any, body: bytes | bytearray) -> Any:
     return parse(body) if len(body) <= _THREAD_BYTES else await asyncio.to_thread(parse, body)

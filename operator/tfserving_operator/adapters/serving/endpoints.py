@@ -13,7 +13,7 @@ class Reply:
     """What came back to a predict request, unread; or what went wrong on the way."""
 
     status: int = 0
-    body: bytes = b""
+    body: bytes | bytearray = b""
     lost: answers.Answer | None = None
     """The trouble, where there is no whole HTTP answer."""
     lease: budgets.Lease | None = None

@@ -9,6 +9,9 @@ from tfserving_operator.core.smoke import answers, cases, presentations, recordi
 
 _FULL: Final = 0.7
 """Share of what a test may keep of answers beyond which nothing more is presented."""
+_ANSWER_COST: Final = 0.75
+"""Of a byte of an answer's outputs, in bytes of a request: JSON is three times as long, and four times as much of it
+is read as is sent."""
 
 
 class Presenter:
@@ -46,9 +49,17 @@ class Presenter:
         planned = await self._shop.compute(presentations.alone, told, signature)
         for name, rows in planned.items():
             await self._split(name, rows)
-        joint = await self._shop.compute(presentations.together, told, sizes, signature)
+        joint = await self._shop.compute(presentations.together, told, self._costs(sizes), signature)
         if joint is not None:
             await self._join(joint)
+
+    def _costs(self, sizes: dict[str, int]) -> dict[str, int]:
+        """What each case takes in a joint request: its body, or its answer where that is larger."""
+        return {
+            name: max(size, int(self._pod.answered[name].size * _ANSWER_COST))
+            for name, size in sizes.items()
+            if name in self._pod.answered
+        }
 
     def _may_go_on(self) -> bool:
         return self._has_time() and not self._reader.is_fuller_than(_FULL)

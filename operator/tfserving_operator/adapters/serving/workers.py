@@ -43,7 +43,7 @@ class Workers:
         async with self._threads:
             return await asyncio.to_thread(work, *args, **kwargs)
 
-    async def read(self, status: int, body: bytes) -> answers.Answer:
+    async def read(self, status: int, body: bytes | bytearray) -> answers.Answer:
         """Read a large answer in the process, which is started when there is none."""
         async with self._turn:
             if self._idle is not None:
@@ -72,7 +72,7 @@ class Workers:
         """Of the process that reads, if there is one."""
         return self._process.pid if self._process is not None else None
 
-    async def _exchange(self, status: int, body: bytes) -> answers.Answer:
+    async def _exchange(self, status: int, body: bytes | bytearray) -> answers.Answer:
         process = await self._running()
         stdin, stdout = process.stdin, process.stdout
         assert stdin is not None

@@ -63,7 +63,7 @@ class _NotAnAnswerError(ValueError):
     pass
 
 
-def read(status: int, body: bytes) -> Answer:
+def read(status: int, body: bytes | bytearray) -> Answer:
     """Read an HTTP answer to a predict request; never raises, whatever the body holds.
 
     Parsing takes about 10 ms for each megabyte, and ten times the body's memory: call it off the event loop for large
@@ -84,12 +84,12 @@ def read(status: int, body: bytes) -> Answer:
         return Answer(status=status, trouble=Trouble.Foreign, detail=detail)
 
 
-def load_json(body: bytes) -> Any:
+def load_json(body: bytes | bytearray) -> Any:
     """Parse JSON that may hold bare NaN and Infinity, and which may be followed by garbage that is refused."""
     return _load(body)
 
 
-def _load(body: bytes) -> Any:
+def _load(body: bytes | bytearray) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -11,6 +11,8 @@ from tfserving_operator.core.smoke import answers, cases, encoding
 
 _ELEMENT_SPREAD: Final = 1e-3
 """An element apart by this much of its own size varies, however small it is beside the others."""
+_BLOCK: Final = 65_536
+"""Values of each row that are looked at together: a stack of whole maps would take their memory several times."""
 
 Row = np.ndarray[Any, Any]
 
@@ -86,8 +88,7 @@ def measure(output: str, rows: Sequence[Row], min_relative: float) -> Spread:
         groups.setdefault(row.size, []).append(row)
     relative, varies = 0.0, False
     for group in groups.values():
-        stack = np.stack(group)
-        group_relative, group_varies = _vary(stack, min_relative)
+        group_relative, group_varies = _vary(group, min_relative)
         relative, varies = max(relative, group_relative), varies or group_varies
     largest = max((len(group) for group in groups.values()), default=0)
     return Spread(
@@ -100,15 +101,18 @@ def measure(output: str, rows: Sequence[Row], min_relative: float) -> Spread:
     )
 
 
-def _vary(stack: np.ndarray[Any, Any], min_relative: float) -> tuple[float, bool]:
-    if stack.shape[0] < 2 or not stack.size:  # noqa: PLR2004 - one row cannot vary
+def _vary(group: Sequence[Row], min_relative: float) -> tuple[float, bool]:
+    if len(group) < 2 or not group[0].size:  # noqa: PLR2004 - one row cannot vary
         return 0.0, False
-    if stack.dtype.kind not in "fiu":
-        differs = bool((stack != stack[0]).any())
+    if any(row.dtype.kind not in "fiu" for row in group):
+        differs = any(bool((row != group[0]).any()) for row in group[1:])
         return float(differs), differs
-    numbers = stack.astype(np.float64)
-    spread = numbers.max(axis=0) - numbers.min(axis=0)
-    sizes = np.abs(numbers).max(axis=0)
+    low, high = np.empty(group[0].size), np.empty(group[0].size)
+    for start in range(0, group[0].size, _BLOCK):
+        block = np.stack([row[start : start + _BLOCK] for row in group]).astype(np.float64)
+        low[start : start + _BLOCK], high[start : start + _BLOCK] = block.min(axis=0), block.max(axis=0)
+    spread = high - low
+    sizes = np.maximum(np.abs(low), np.abs(high))
     scale = float(sizes.max())
     if scale == 0.0:
         return 0.0, False
