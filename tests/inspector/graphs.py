@@ -526,6 +526,37 @@ def v1_loop_dropout(folder: Path) -> None:
     export_v1(folder, make)
 
 
+def v1_phased(folder: Path, *, training: bool, control_flow: str) -> None:
+    """As Keras exported with TensorFlow 1: both phases are in the graph, and a placeholder's default chooses."""
+
+    def make() -> tuple[dict, dict, Any]:
+        image = v1.placeholder(tf.float32, [None, 4, 4, 3], name="image")
+        phase = v1.placeholder_with_default(training, [], name="keras_learning_phase")
+        ones, zeros = tf.ones([3]), tf.zeros([3])
+
+        def trained() -> tf.Tensor:
+            return v1.nn.dropout(v1.nn.fused_batch_norm(image, ones, zeros, is_training=True)[0], rate=0.5)
+
+        def served() -> tf.Tensor:
+            return v1.nn.fused_batch_norm(image, ones, zeros, zeros, ones, is_training=False)[0]
+
+        return {"image": image}, {"y": v1.cond(phase, trained, served)}, v1.tables_initializer()
+
+    switch = {"v1": v1.disable_control_flow_v2, "v2": v1.enable_control_flow_v2}
+    switch[control_flow]()
+    export_v1(folder, make)
+    v1.enable_control_flow_v2()
+
+
+for _flow in ("v1", "v2"):
+    for _training in (False, True):
+        BUILDS[f"{_flow}_phase_{'training' if _training else 'serving'}"] = (
+            lambda folder, training=_training, flow=_flow: v1_phased(
+                folder, training=training, control_flow=flow
+            )
+        )
+
+
 @build
 def v1_batch_norm(folder: Path) -> None:
     def make() -> tuple[dict, dict, Any]:

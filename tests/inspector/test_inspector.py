@@ -144,10 +144,43 @@ def test_a_model_that_was_changed_after_it_passed_is_stopped(models: Path, inspe
         ("frozen", 1, "ModelInvalid", "it holds graph.pb, a frozen graph"),
     ],
 )
-def test_what_is_no_savedmodel_is_named_with_its_remedy(models, inspect, model, version, reason, message):
+def test_what_lies_in_a_version_folder_is_named_with_its_remedy(
+    models, inspect, model, version, reason, message
+):
     code, found = inspect(models / model, version)
 
     assert (int(code), found.reason) == (int(inspection.EXIT_CODES[reason]), reason)
+    assert message in found.message
+
+
+GIVEN: list[tuple[list[str], str]] = [
+    (["model.h5"], "it holds model.h5, a Keras model file; load it and export it"),
+    (["config.json", "model.weights.h5"], "it holds model.weights.h5, weights without a model"),
+    (["model.tflite"], "a TensorFlow Lite model; export a SavedModel instead"),
+    (["checkpoint", "ckpt-3.data-00000-of-00001", "ckpt-3.index"], "it holds ckpt-3.index, a checkpoint"),
+    (["model.onnx"], "it holds model.onnx, an ONNX model"),
+    (["model.tar.gz"], "an archive; unpack it here"),
+    (["variables/variables.index", "fingerprint.pb"], "saved_model.pb is missing beside fingerprint.pb"),
+    (["export/saved_model.pb"], "too deep: move what export holds into the version's folder"),
+    (["readme.txt"], "it holds readme.txt"),
+    ([], "it holds nothing"),
+]
+
+
+@pytest.mark.parametrize(
+    ("folder", "files", "message"),
+    [("1", *given) for given in GIVEN] + [(".", *given) for given in GIVEN if "/" not in "".join(given[0])],
+)
+def test_what_was_given_instead_of_a_savedmodel_is_named(tmp_path, inspect, folder, files, message):
+    (tmp_path / "m" / folder).mkdir(parents=True, exist_ok=True)
+    for name in files:
+        path = tmp_path / "m" / folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+
+    code, found = inspect(tmp_path / "m", 1)
+
+    assert (int(code), found.reason) == ((72, "ModelInvalid") if folder == "1" else (71, "ModelNotFound"))
     assert message in found.message
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tfserving_operator.api import reasons
 from tfserving_operator.core import inspection
-from tfserving_operator.inspector import analysis, assets, folder, ops, savedmodel, wire
+from tfserving_operator.inspector import analysis, assets, folder, foreign, ops, savedmodel, wire
 
 TERMINATION_LOG: Final = "/dev/termination-log"
 TERMINATION_LOG_VARIABLE: Final = "TERMINATION_LOG_PATH"
@@ -63,8 +63,8 @@ def inspect(
     except folder.TooManyFilesError as error:
         return inspection.build(reasons.Reason.ModelInvalid, str(error), version=version)
     top = {file.name: file for file in files}
-    if not any(name in top for name in folder.SAVED_MODEL_FILES):
-        text = f"{version_dir} is no SavedModel: {folder.foreign_model(files)}"
+    if not any(name in top for name in foreign.SAVED_MODEL_FILES):
+        text = f"{version_dir} is no SavedModel: {foreign.told([file.name for file in files])}"
         return inspection.build(reasons.Reason.ModelInvalid, text, version=version, files=len(files))
     contents = folder.read_contents(files)
     digest = contents.digest
@@ -83,7 +83,7 @@ def _read(
 ) -> inspection.Inspection:
     reason, message = "", ""
     fields: dict[str, Any] = {}
-    path = version_dir / folder.SAVED_MODEL_FILES[0]
+    path = version_dir / foreign.SAVED_MODEL_FILES[0]
     vocabularies: Container[str] = ()
     try:
         with savedmodel.opened(path) if path.is_file() else contextlib.nullcontext(_UNREAD) as graph:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from tfserving_operator.inspector import nodes, ops, wire
+from tfserving_operator.inspector import conditions, nodes, ops, wire
 
 FED: Final = ":fed"
 """The op of a vertex that a signature feeds."""
@@ -231,8 +231,11 @@ class Flow:
             self._call(vertex, functions, _Site(scope=scope, inputs=data, first=0))
             return
         elif op in _BRANCHES:
-            self._call(vertex, _branches(node), _Site(scope=scope, inputs=data, first=1))
+            self._call(vertex, self._branches(scope, node), _Site(scope=scope, inputs=data, first=1))
             data = data[:1]
+        elif op in conditions.MERGES:
+            look = self._looker(scope)
+            data = tuple(tensor for tensor in data if not conditions.is_dead(look, tensor))
         elif op in LOOPS:
             self._loop(vertex, node, _Site(scope=scope, inputs=data, first=0, loops=True, body=_body(node)))
             data = data[vertex.output : vertex.output + 1]
@@ -240,6 +243,19 @@ class Flow:
             functions = node.functions()
             self._call(vertex, functions, _Site(scope=scope, inputs=data, first=-1, loops=True), whole=True)
         vertex.data += [self._tensor(scope, tensor) for tensor in data]
+
+    def _looker(self, scope: str) -> conditions.Look:
+        return lambda name: None if not scope and name in self._fed else self._node(scope, name)
+
+    def _branches(self, scope: str, node: nodes.Node) -> list[str]:
+        """The functions that it may take: one, where the condition is a constant."""
+        if node.op in ("Case", "StatelessCase"):
+            return node.attribute("branches").functions()
+        chosen = conditions.constant(self._looker(scope), node.inputs[0] if node.inputs else "")
+        names = (
+            ("then_branch", "else_branch") if chosen is None else (("else_branch", "then_branch")[chosen],)
+        )
+        return [function for name in names for function in node.attribute(name).functions()]
 
     def _call(self, vertex: Vertex, functions: list[str], site: _Site, *, whole: bool = False) -> None:
         for name in functions:
@@ -256,12 +272,6 @@ class Flow:
         for name in node.attribute("cond").functions():
             self._add_site(name, vertex.name, site)
             vertex.data.append(self._vertex((name, _RESULT, 0), _RESULT))
-
-
-def _branches(node: nodes.Node) -> list[str]:
-    if node.op in ("Case", "StatelessCase"):
-        return node.attribute("branches").functions()
-    return node.attribute("then_branch").functions() + node.attribute("else_branch").functions()
 
 
 def _body(node: nodes.Node) -> str:

@@ -9,28 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tfserving_operator.inspector import bundle, wire
+from tfserving_operator.inspector import bundle, foreign, wire
 
 _CHUNK_BYTES: Final = 1024 * 1024
 MAX_FILES: Final = 20_000
 _MAX_DEPTH: Final = 16
 _SHOWN: Final = 10
-_FOREIGN: Final = {
-    ".keras": "a Keras model file; export it with model.export(folder)",
-    ".h5": "a Keras model file; load it and export it with model.export(folder)",
-    ".hdf5": "a Keras model file; load it and export it with model.export(folder)",
-    ".tflite": "a TensorFlow Lite model; export a SavedModel instead",
-    ".onnx": "an ONNX model, which TensorFlow Serving does not read",
-    ".pt": "a PyTorch model, which TensorFlow Serving does not read",
-    ".ckpt": "a checkpoint; restore it and export a SavedModel",
-    ".index": "a checkpoint; restore it and export a SavedModel",
-    ".pb": "a frozen graph; wrap it into a SavedModel with signatures",
-}
 _VARIABLES: Final = "variables/"
 _ASSETS: Final = "assets/"
 _SHARD: Final = re.compile(r"variables/variables\.data-(\d{5})-of-(\d{5})")
-SAVED_MODEL_FILES: Final = ("saved_model.pb", "saved_model.cpb", "saved_model.pbtxt")
-"""What TensorFlow's loader looks for."""
 
 
 class TooManyFilesError(Exception):
@@ -62,7 +49,7 @@ def find_version(model_dir: Path, version: int) -> Path:
     if not model_dir.is_dir():
         beside = _names(model_dir.parent)
         hint = (
-            f"beside it there is {_listed(beside)}"
+            f"beside it there is {foreign.listed(beside)}"
             if beside
             else f"{model_dir.parent} is empty or not there either"
         )
@@ -78,18 +65,19 @@ def find_version(model_dir: Path, version: int) -> Path:
         if number == version:
             return model_dir / name
     if numeric:
-        found = _listed([str(number) for number, _ in numeric[-_SHOWN:]])
+        found = foreign.listed([str(number) for number, _ in numeric[-_SHOWN:]])
         raise NotFoundError(
             f"{model_dir} has no folder {version}: its versions are {found}. Set spec.model.version to one of them,"
             f" or copy version {version} there"
         )
-    if any((model_dir / name).is_file() for name in SAVED_MODEL_FILES):
+    if any((model_dir / name).is_file() for name in foreign.SAVED_MODEL_FILES):
         raise NotFoundError(
             f"{model_dir} holds a SavedModel itself, and no folder {version}: move its files into {model_dir}/{version},"
             " or let spec.model.uri end in the folder above, if this one is named after a version"
         )
     raise NotFoundError(
-        f"{model_dir} has no folder {version}, and no version folder at all: it holds {_listed(_names(model_dir))}"
+        f"{model_dir} has no folder {version}, and no version folder at all: {foreign.told(_names(model_dir))}."
+        f" A SavedModel is served from {model_dir}/{version}"
     )
 
 
@@ -172,18 +160,6 @@ def read_contents(files: list[File]) -> Contents:
     )
 
 
-def foreign_model(files: list[File]) -> str:
-    """Say in a sentence what was given instead of a SavedModel."""
-    for file in files:
-        for suffix, meaning in _FOREIGN.items():
-            if file.name.endswith(suffix):
-                return f"it holds {file.name}, {meaning}"
-    nested = next((file.name for file in files if file.name.endswith(SAVED_MODEL_FILES)), "")
-    if nested:
-        return f"its saved_model.pb is one folder too deep: {nested}"
-    return f"it holds {_listed([file.name for file in files[:_SHOWN]])}"
-
-
 def variable_findings(files: list[File], *, has_variables: bool) -> list[str]:
     """Say what is missing of the variables' files."""
     names = {file.name: file.size for file in files if file.name.startswith("variables/")}
@@ -232,8 +208,3 @@ def _names(folder: Path) -> list[str]:
         return sorted(entry.name for entry in folder.iterdir())
     except OSError:
         return []
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return (", ".join(names[:_SHOWN]) or "nothing") + more

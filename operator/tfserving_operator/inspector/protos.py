@@ -19,6 +19,7 @@ _LIST, _BYTES, _INT, _, _BOOL, _TYPE, _SHAPE, _TENSOR, _FUNCTION = 1, 2, 3, 4, 5
 _LIST_FUNCTION: Final = 9
 _NAME: Final = 1
 _TENSOR_TYPE, _TENSOR_SHAPE, _TENSOR_CONTENT, _INT_VALUES, _STRINGS, _INT64_VALUES = 1, 2, 4, 7, 8, 10
+_BOOLEANS: Final = 11
 
 _DTYPES: Final = (
     *(
@@ -172,6 +173,14 @@ def constant_integers(tensor: wire.Message) -> list[int]:
             for at in range(0, len(data) - width + 1, width)
         ]
     return tensor.numbers(_INT_VALUES if width == _WIDTHS["DT_INT32"] else _INT64_VALUES, MAX_ITEMS)
+
+
+def constant_boolean(tensor: wire.Message) -> bool | None:
+    """Read a TensorProto of one truth value; None for others."""
+    if constant_dtype(tensor) != "DT_BOOL" or constant_shape(tensor) not in ((), (1,)):
+        return None
+    content = tensor.message(_TENSOR_CONTENT)
+    return content.as_bytes(1) == b"\x01" if content else bool(next(iter(tensor.numbers(_BOOLEANS, 1)), 0))
 
 
 def _string(message: wire.Message) -> str:
