@@ -1,5 +1,6 @@
 """Models of the original's test data that have state, tables, warmup records or faults."""
 
+import shutil
 from pathlib import Path
 
 import grpc
@@ -94,3 +95,24 @@ def test_two_versions_are_pinned_by_number_and_by_label(testdata: Path, tmp_path
             server.predict(request)
         assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert raised.value.details() == "Unrecognized servable version label: unknown"
+
+
+def test_the_status_is_200_also_when_every_version_has_ended(testdata: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(testdata / "half_plus_two", model)
+    flags = (*harness.base_path(model), "--max_num_load_retries=0")
+
+    def states(server: harness.Server) -> list[tuple[str, str, str]]:
+        code, body = server.rest("/v1/models/default")
+        assert code == 200
+        listed = body["model_version_status"]
+        return [(each["version"], each["state"], each["status"]["error_code"]) for each in listed]
+
+    with harness.running(tmp_path, *flags) as server:
+        (model / "00000123").rename(tmp_path / "gone")
+        servers.wait_for(lambda: states(server) == [("123", "END", "OK")], "the version is unloaded")
+        (model / "124").mkdir()
+        want = [("124", "END", "NOT_FOUND"), ("123", "END", "OK")]
+        servers.wait_for(lambda: states(server) == want, "the other version has failed")
+        found = server.rest("/v1/models/default:predict", {"instances": [2.0]})
+        assert found == (404, {"error": "Servable not found for request: Latest(default)"})
