@@ -181,8 +181,6 @@ def _by_rules_after(asked: _Asked) -> plans.CheckResult | None:
 
 
 def _by_waking(asked: _Asked) -> plans.CheckResult | None:
-    if asked.failure.reason == reasons.Reason.CollapsedClasses:
-        return None
     particular = [f for f in asked.results.waking if f.cause is not causes.Cause.ConstantOutput]
     return _of_findings(asked.failure, "", particular)
 

@@ -69,6 +69,11 @@ def _random_clue(found: evidence.Evidence) -> Story | None:
     return by_clue(found, inspection.Clue.RandomOps, causes.Cause.RandomOutputs, text)
 
 
+def _stale_labels(found: evidence.Evidence) -> Story | None:
+    """Tell that the labels are renamed because their file is another one."""
+    return files.asset(found) if outputs.label_order(found) is not None else None
+
+
 def _load(found: evidence.Evidence) -> Story | None:
     for load in found.recording.load:
         if load.differing:
@@ -86,6 +91,7 @@ BEFORE: Final = (
     Rule(reasons=_IDENTICAL, tell=files.disconnected),
     Rule(reasons=_IDENTICAL, tell=files.constant),
     Rule(reasons=_PROBED, tell=files.vocabulary),
+    Rule(reasons=_WRONG, tell=_stale_labels),
     Rule(reasons=_WRONG, tell=outputs.label_order),
     Rule(reasons=_WRONG, tell=files.stale_weights),
 )

@@ -19,17 +19,26 @@ _MATRIX_RANK: Final = 2
 _MIN_UNITS: Final = 4
 _MAX_FITTED: Final = 16
 _MAX_HELD: Final = 8
-_ROUNDS: Final = 14
+_ROUNDS: Final = 12
 _STEP: Final = 1e-2
 """Of a finite difference, in deviations of the feature: large enough for float32."""
-_DAMPINGS: Final = (0.0, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)
+_DAMPINGS: Final = (0.0, 1e-3, 1e-2, 0.1, 1.0, 10.0)
 _EPSILON: Final = 1e-6
 _GONE: Final = 0.1
 """What is left of the error where a fit is worth holding against other rows."""
 _STALLED: Final = 0.999
+_EARLY: Final = 3
+"""Rounds after which fits that are far behind are given up, and all of them where none gets anywhere."""
+_BEHIND: Final = 30.0
+_HOPELESS: Final = 0.3
+_MILD: Final = 5.0
+"""The largest factor of another scaler that comes close, or of its inverse."""
 _SHOWN: Final = 3
 _NEAR_ONE: Final = 0.25
 """A deviation this close to 1, in logarithms, does not tell a missing scaler from another one."""
+
+
+_OTHER: Final = causes.Cause.ScalerMismatch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,13 +112,16 @@ def search(sample: units.Sample) -> asking.Search[list[grading.Finding]]:
     if problem is None:
         return []
     fits = list(_starts(problem))
+    first = float(((problem.warp(_now(problem)) - problem.wanted) ** 2).mean())
     for round_number in range(_ROUNDS):
         fits = yield from _differentiate(f"scaler {round_number} slopes", fits, problem)
         stepped = yield from _step(f"scaler {round_number} steps", fits, problem)
         stalled = all(new.loss > _STALLED * old.loss for new, old in zip(stepped, fits, strict=True))
         fits = stepped
-        if stalled or min(fit.loss for fit in fits) < _EPSILON**2:
+        best = min(fit.loss for fit in fits)
+        if stalled or best < _EPSILON**2 or (round_number >= _EARLY and best > _HOPELESS * first):
             break
+        fits = [fit for fit in fits if round_number < _EARLY or fit.loss <= _BEHIND * best]
     return (yield from _hold(sample, problem, fits))
 
 
@@ -197,12 +209,13 @@ def _differentiate(name: str, fits: Sequence[_Fit], problem: _Problem) -> asking
     points = []
     for fit in fits:
         factors, summands = problem.slots.scaler(fit.parameters)
+        width = _h(problem, factors)
         for i in range(rows):
             at = factors * problem.values[i] + summands
             points.append((i, at))
             for j in range(count):
                 beside = at.copy()
-                beside[j] += _h(problem, factors)[j]
+                beside[j] += width[j]
                 points.append((i, beside))
     outputs, usable = yield from _evaluate(name, points, problem)
     per_fit = rows * (count + 1)
@@ -283,7 +296,13 @@ def _hold(
     chosen = [_candidate(problem, fit) for fit in worth]
     scores = yield from grading.score("scaler held", sample, chosen, held)
     found = grading.conclude(sample, chosen, scores, held, 1)
-    return found[:1]
+    mild = any(_is_mild(problem, fit) for fit in worth)
+    return [f for f in found if f.tier != grading.Tier.Close or (mild and f.cause is _OTHER)][:1]
+
+
+def _is_mild(problem: _Problem, fit: _Fit) -> bool:
+    factors, _ = problem.slots.scaler(fit.parameters)
+    return bool(((factors < _MILD) & (factors > 1.0 / _MILD)).all())
 
 
 def _now(problem: _Problem) -> Array:

@@ -1,7 +1,7 @@
 """Answers that are all alike, and what makes them differ: there need be no golden for that."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -23,8 +23,17 @@ _UNITS: Final = 5
 _LARGE: Final = 20_000
 _LARGE_UNITS: Final = 3
 _LARGER: Final = (16.0, 255.0, 1000.0, -1000.0)
+_HUGE: Final = (1e6, 1e9, 1e12)
+"""What is left after a division by a broken variance is found again with such inputs only."""
 _SMALLER: Final = ("divided by 255", "scaled to [-1, 1] (x / 127.5 - 1)", "divided by 16", "divided by 1000")
 _BATCH_NORM_OPS: Final = ("FusedBatchNorm", "Rsqrt")
+
+
+_CONSTANT: Final = grading.Finding(
+    when="No change of the inputs that was tried makes the answers differ",
+    cause=causes.Cause.ConstantOutput,
+    tier=grading.Tier.Single,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,8 +92,12 @@ def search(sample: units.Sample) -> asking.Search[list[grading.Finding]]:
     if woken:
         return _first_cause(woken)
     larger = yield from _try("wake larger", list(_larger(sample)), chosen)
-    floored = yield from _try("wake cut", list(_larger(sample, cut=True)), chosen)
-    return _judge_larger(sample, larger, floored)
+    if not larger and recorded_spread(sample) == 0.0:
+        huge = yield from _try("wake huge", list(_larger(sample, _HUGE)), chosen)
+        return _judge_huge(sample, huge)
+    fractional = [c for c in _larger(sample) if _has_fractions(c, chosen)]
+    cut = yield from _try("wake cut", [_without_fractions(c) for c in fractional], chosen)
+    return _judge_larger(sample, larger, cut)
 
 
 def known_words(sample: units.Sample) -> tuple[str, ...]:
@@ -103,18 +116,37 @@ def _is_smaller(candidate: grading.Candidate) -> bool:
     return candidate.cause is causes.Cause.UnscaledInput and candidate.when.endswith(_SMALLER)
 
 
-def _larger(sample: units.Sample, *, cut: bool = False) -> Iterator[grading.Candidate]:
+def _larger(sample: units.Sample, factors: Sequence[float] = _LARGER) -> Iterator[grading.Candidate]:
     floats = sample.named("f")
-    for factor in _LARGER if floats else ():
+    for factor in factors if floats else ():
 
         def grow(x: units.Array, factor: float = factor) -> units.Array:
-            return np.asarray(np.trunc(x * factor) if cut else x * factor)
+            return np.asarray(x * factor)
 
         yield grading.Candidate(
             when=f"inputs are multiplied by {factor:g}",
             cause=causes.Cause.DeadActivations,
             change=_mapped(floats, grow),
         )
+
+
+def _has_fractions(candidate: grading.Candidate, chosen: Sequence[units.Unit]) -> bool:
+    """Whether there is anything to be cut off."""
+    changed = [candidate.change(unit.columns) for unit in chosen]
+    return all(any(_cut(a) is not a for a in columns.values()) for columns in changed)
+
+
+def _without_fractions(candidate: grading.Candidate) -> grading.Candidate:
+    def change(columns: units.Columns) -> units.Columns:
+        return {name: _cut(array) for name, array in candidate.change(columns).items()}
+
+    return replace(candidate, change=change)
+
+
+def _cut(array: units.Array) -> units.Array:
+    if array.dtype.kind != "f" or bool((array == np.trunc(array)).all()):
+        return array
+    return np.trunc(array)
 
 
 def _mapped(names: Sequence[str], function: Callable[[units.Array], units.Array]) -> asking.Change:
@@ -159,36 +191,39 @@ def _judge_larger(
     sample: units.Sample, larger: Sequence[_Woken], cut: Sequence[_Woken]
 ) -> list[grading.Finding]:
     apart = recorded_spread(sample)
-    if larger:
-        first = larger[0].candidate
-        is_cut = any(
-            w.candidate.when == c.candidate.when and _equal(w.outputs, c.outputs) for w in larger for c in cut
-        )
-        if is_cut:
-            when = f"{first.when}, and not by their fractions"
+    for grown in larger:
+        same = [c for c in cut if c.candidate.when == grown.candidate.when]
+        if same and _equal(grown.outputs, same[0].outputs):
+            when = f"{grown.candidate.when}, and not by their fractions"
             return [_differ(when, causes.Cause.IntegerTruncation)]
-        if apart == 0.0:
-            return [_differ(first.when, causes.Cause.DeadActivations)]
-    if apart > 0.0 and may_have_batch_norm(sample):
+    if larger and apart == 0.0:
+        return [_differ(larger[0].candidate.when, causes.Cause.DeadActivations)]
+    found = []
+    if apart > 0.0 and has_batch_norm(sample) is not False:
         when = f"The answers are {apart:.1g} apart, relative to their size, and not the same to the last bit"
-        return [grading.Finding(when=when, cause=causes.Cause.CollapsedBatchNorm, tier=grading.Tier.Single)]
-    if larger:
-        return [_differ(larger[0].candidate.when, causes.Cause.ScaledTwice)]
-    return [
-        grading.Finding(
-            when="No change of the inputs that was tried makes the answers differ",
-            cause=causes.Cause.ConstantOutput,
-            tier=grading.Tier.Single,
-        )
-    ]
+        found = [grading.Finding(when=when, cause=causes.Cause.CollapsedBatchNorm, tier=grading.Tier.Single)]
+    if larger and not has_batch_norm(sample):
+        found.append(_differ(larger[0].candidate.when, causes.Cause.ScaledTwice))
+    return found or [_CONSTANT]
 
 
-def may_have_batch_norm(sample: units.Sample) -> bool:
-    """Whether the inspected graph has batch normalisation, or nobody inspected it."""
+def _judge_huge(sample: units.Sample, huge: Sequence[_Woken]) -> list[grading.Finding]:
+    if not huge:
+        return [_CONSTANT]
+    named = [causes.Cause.CollapsedBatchNorm] if has_batch_norm(sample) is not False else []
+    if not has_batch_norm(sample):
+        named.append(causes.Cause.DeadActivations)
+    return [_differ(huge[0].candidate.when, cause) for cause in named]
+
+
+def has_batch_norm(sample: units.Sample) -> bool | None:
+    """Whether the inspected graph has batch normalisation; None where nobody inspected it."""
     inspected = sample.found.request.inspection
     if inspected is None or not inspected.ops:
+        return None
+    if any(op.startswith(_BATCH_NORM_OPS) for op in inspected.ops):
         return True
-    return any(op.startswith(_BATCH_NORM_OPS) for op in inspected.ops)
+    return None if inspected.truncated else False
 
 
 def _equal(one: Mapping[str, units.Array], other: Mapping[str, units.Array]) -> bool:
