@@ -19,6 +19,7 @@ from local.modelserver import (
 )
 
 _WHERE: Final = "model_servers/server.cc"
+_DEFAULTS: Final = flags.Flags()
 
 
 def read(given: flags.Flags, counted: metrics.Metrics) -> manager.Settings:
@@ -50,7 +51,7 @@ def _platform_loader(config: Any, given: flags.Flags, counted: metrics.Metrics) 
     settings = loading.Settings(
         session=runtime.SessionSettings(
             config=config.session_config.SerializeToString(),
-            tags=tuple(config.saved_model_tags) or (flags.Flags().saved_model_tags,),
+            tags=tuple(config.saved_model_tags) or (_DEFAULTS.saved_model_tags,),
             timeout_ms=given.rest_api_timeout_in_ms,
         ),
         prefers_tflite=config.prefer_tflite_model,
@@ -65,7 +66,8 @@ def _loading_settings(given: flags.Flags) -> loading.Settings:
     return loading.Settings(
         session=runtime.SessionSettings(
             config=_session_config(given).SerializeToString(),
-            tags=tuple(given.saved_model_tags.split(",")),
+            # Without tags the one that the flag has by default is meant.
+            tags=tuple((given.saved_model_tags or _DEFAULTS.saved_model_tags).split(",")),
             timeout_ms=given.rest_api_timeout_in_ms,
         ),
         prefers_tflite=given.prefer_tflite_model,

@@ -57,7 +57,9 @@ def test_the_graph_with_the_serve_tag_is_the_one_that_is_loaded(server: servers.
     assert server.predict("tagged", {"instances": [1.0]}).json == {"predictions": [12.0]}
 
 
-@pytest.mark.parametrize(("tags", "want"), [("train", 11.0), ("serve,gpu", 13.0), ("gpu,serve", 13.0)])
+@pytest.mark.parametrize(
+    ("tags", "want"), [("train", 11.0), ("serve,gpu", 13.0), ("gpu,serve", 13.0), ("", 12.0)]
+)
 def test_the_flag_chooses_among_graphs_by_all_of_their_tags(
     loading_models: Path, tmp_path: Path, tags: str, want: float
 ) -> None:
