@@ -1,6 +1,7 @@
 """One pod's REST API, asked within bounds: bytes, time, no redirects. Nothing that it answers raises."""
 
 import asyncio
+import io
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -145,7 +146,7 @@ class PodClient:
             async with self.session.request(
                 method,
                 url,
-                data=body,
+                data=io.BytesIO(body) if body is not None else None,  # sent in pieces, not at once
                 headers=headers,
                 timeout=timeout,
                 allow_redirects=False,

@@ -209,7 +209,7 @@ class _Run:
                 f'the model serves no signature "{self._request.signature_name}" to make inputs from'
             )
             return
-        made = await self._shop.compute(inputs.make, signature)
+        made = await self._shop.compute(inputs.make, signature, self._request.inspection)
         self._sent, self._not_made = made.made, made.problem
 
     async def _answer_cases(self, pod: asking.Pod) -> None:
