@@ -51,6 +51,8 @@ def _inspect_container(spec: types.Spec, policy: snapshot.Policy) -> dict[str, A
             names.model_path(spec),
             "--version",
             str(spec.model.version),
+            "--signature",
+            spec.model.signature_name,
             "--expect-digest-file",
             f"{names.PIN_PATH}/{names.DIGEST_KEY}",
         ],
