@@ -1,14 +1,43 @@
 """Prometheus metrics, in a registry that is handed around rather than global."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import prometheus_client as prometheus
+from prometheus_client import metrics_core as families
+
+import tfserving_operator
 
 _PREFIX: Final = "tfserving_operator_"
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _TEST_SECONDS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+_STEP_SECONDS: Final = (0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+
+Values = Mapping[tuple[str, ...], float]
+"""Of a gauge with labels: by the labels' values."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Gauges:
+    """A gauge with labels whose values are read when they are asked for: one that is gone shows no more."""
+
+    name: str
+    text: str
+    labels: tuple[str, ...]
+    read: Callable[[], Values]
+
+    def describe(self) -> Iterable[families.Metric]:
+        """What the registry is told at first, so that it refuses a name that is taken."""
+        yield families.GaugeMetricFamily(self.name, self.text, labels=self.labels)
+
+    def collect(self) -> Iterable[families.Metric]:
+        """What is there right now."""
+        family = families.GaugeMetricFamily(self.name, self.text, labels=self.labels)
+        for values, number in self.read().items():
+            family.add_metric(values, number)
+        yield family
 
 
 class Metrics:
@@ -46,6 +75,20 @@ class Metrics:
         self._test_seconds = self._histogram(
             "smoke_test_seconds", "Time of smoke tests.", "purpose", buckets=_TEST_SECONDS
         )
+        self._checks = self._counter("smoke_checks", "Checks of smoke tests by verdict.", "check", "verdict")
+        self._rollouts = self._counter(
+            "rollouts",
+            "Rollouts that ended, by outcome, and for failures by reason and cause.",
+            "outcome",
+            "reason",
+            "cause",
+        )
+        self._step_seconds = self._histogram(
+            "rollout_step_seconds", "Time that candidates spent in a step.", "step", buckets=_STEP_SECONDS
+        )
+        self._kills = self._counter("oom_kills", "Containers killed for memory, by kind.", "kind")
+        version: Values = {(tfserving_operator.__version__,): 1.0}
+        self.gauges("build_info", "The operator's version; always 1.", "version", read=lambda: version)
 
     def _counter(self, name: str, text: str, *labels: str) -> prometheus.Counter:
         return prometheus.Counter(f"{_PREFIX}{name}", text, labels, registry=self.registry)
@@ -58,6 +101,10 @@ class Metrics:
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Add a gauge whose value is read when it is asked for."""
         prometheus.Gauge(f"{_PREFIX}{name}", text, registry=self.registry).set_function(read)
+
+    def gauges(self, name: str, text: str, *labels: str, read: Callable[[], Values]) -> None:
+        """Add a gauge with labels whose values are read, in another thread, when they are asked for."""
+        self.registry.register(_Gauges(name=f"{_PREFIX}{name}", text=text, labels=labels, read=read))
 
     def request_done(self, *, method: str, resource: str, code: int, seconds: float) -> None:
         """One request to the Kubernetes API ended."""
@@ -82,6 +129,22 @@ class Metrics:
         """One smoke test ended."""
         self._tests.labels(purpose, verdict, reason).inc()
         self._test_seconds.labels(purpose).observe(seconds)
+
+    def check_done(self, *, check: str, verdict: str) -> None:
+        """One check of a smoke test said something."""
+        self._checks.labels(check, verdict).inc()
+
+    def rollout_ended(self, *, outcome: str, reason: str, cause: str) -> None:
+        """One rollout ended."""
+        self._rollouts.labels(outcome, reason, cause).inc()
+
+    def step_ended(self, *, step: str, seconds: float) -> None:
+        """One step of a rollout ended."""
+        self._step_seconds.labels(step).observe(seconds)
+
+    def memory_killed(self, *, kind: str) -> None:
+        """One container was killed for memory."""
+        self._kills.labels(kind).inc()
 
     async def render(self) -> bytes:
         """The text that Prometheus scrapes."""

@@ -19,6 +19,7 @@ from tfserving_operator.reconcile import (
     queue,
     reconciler,
     refusals,
+    showing,
     testing,
 )
 
@@ -84,6 +85,7 @@ class Machine:
         self._reflectors = caches.build_reflectors(
             self.known, client=client, clock=clock, chance=chance, observer=metrics, namespaces=namespaces
         )
+        self._is_running = False
         self._show(metrics)
 
     @property
@@ -116,6 +118,7 @@ class Machine:
         ExceptionGroup
             With errors.NotLeaderError, when we may not write any more.
         """
+        self._is_running = True
         async with asyncio.TaskGroup() as group:
             for each in self._reflectors:
                 group.create_task(each.run(), name=f"reflector {each.name}")
@@ -147,6 +150,11 @@ class Machine:
         metrics.gauge(
             "stuck_seconds", "For how long no work was ended though there was some.", self.stuck_seconds
         )
+
+        metrics.gauge(
+            "leading", "1 while this process works, 0 while it stands by.", lambda: float(self._is_running)
+        )
+        showing.show(metrics, known.objects)
 
     def _on_gone(self, entry: objects.ModelDeployment) -> None:
         self._tests.forget(entry.owner.uid)

@@ -121,6 +121,10 @@ class Objects:
         """How many there are."""
         return len(self._objects)
 
+    def all(self) -> tuple[ModelDeployment, ...]:
+        """All of them; this may be asked for from another thread."""
+        return tuple(self._objects.values())
+
     def get(self, key: queue.Key) -> ModelDeployment | None:
         """One ModelDeployment."""
         return self._objects.get(key)

@@ -9,7 +9,8 @@ import structlog
 
 from tfserving_operator.adapters import clock as clocks
 from tfserving_operator.adapters import errors
-from tfserving_operator.core import actions, snapshot
+from tfserving_operator.api import status
+from tfserving_operator.core import actions, outcomes, snapshot
 from tfserving_operator.reconcile import caches, execute, gather, objects, queue, refusals, testing
 
 WORKERS: Final = 32
@@ -23,6 +24,18 @@ class Observer(Protocol):
 
     def reconciled(self, *, result: str, seconds: float) -> None:
         """One reconciliation ended."""
+        ...
+
+    def rollout_ended(self, *, outcome: str, reason: str, cause: str) -> None:
+        """One rollout ended."""
+        ...
+
+    def step_ended(self, *, step: str, seconds: float) -> None:
+        """One step of a rollout ended."""
+        ...
+
+    def memory_killed(self, *, kind: str) -> None:
+        """One container was killed for memory."""
         ...
 
 
@@ -124,9 +137,21 @@ class Reconciler:
                 self._work.retry_at_once(key)
             case execute.Progress.Complete:
                 self._work.succeeded(key)
+                self._tell(entry.status, decision.status)
                 self._tests.retain(uid, _revisions(decision))
                 self._look_again(entry, decision)
         return progress.value
+
+    def _tell(self, before: status.Status, after: status.Status) -> None:
+        """Count what a status that was just written says anew."""
+        if after == before:
+            return
+        if end := outcomes.ended_rollout(before, after):
+            self._observer.rollout_ended(outcome=str(end.outcome), reason=end.reason, cause=end.cause)
+        if step := outcomes.ended_step(before, after, self._clock.now()):
+            self._observer.step_ended(step=str(step.step), seconds=step.seconds)
+        for kind in outcomes.new_kills(before, after):
+            self._observer.memory_killed(kind=kind)
 
     def _look_again(self, entry: objects.ModelDeployment, decision: actions.Decision) -> None:
         wishes = (decision.requeue_after_seconds, self._refused.next_end_seconds(entry.owner))

@@ -33,6 +33,10 @@ class Observer(Protocol):
         """A test ended; the verdict is "" where it could not be run."""
         ...
 
+    def check_done(self, *, check: str, verdict: str) -> None:
+        """A check of a test said something."""
+        ...
+
 
 @dataclass(kw_only=True, slots=True)
 class _Book:
@@ -141,6 +145,8 @@ class Tests:
             reason=outcome.reason,
             seconds=outcome.duration_seconds,
         )
+        for check in outcome.checks:
+            self._observer.check_done(check=check.name, verdict=str(check.verdict))
         self._wake(entry)
 
     def _end(self, uid: str, key: str, outcome: plans.TestOutcome | None) -> None:
