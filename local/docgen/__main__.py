@@ -4,8 +4,11 @@ import argparse
 import difflib
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from local.docgen import blocks
+
+FOLDERS: Final = ("docs", "charts")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -14,7 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 with the diff")
     given = parser.parse_args(arguments)
     stale = 0
-    for path in sorted((blocks.CHECKOUT / "docs").rglob("*.md")):
+    pages = (path for folder in FOLDERS for path in (blocks.CHECKOUT / folder).rglob("*.md"))
+    for path in sorted(pages):
         have = path.read_text()
         wanted = blocks.fill(have)
         if wanted == have:

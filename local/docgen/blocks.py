@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from local.docgen import fields, sources, tables
+from local.docgen import fields, sources, tables, values
 from tfserving_operator import config
 from tfserving_operator.api import status, types
 
@@ -65,8 +65,7 @@ def _metrics() -> str:
 
 
 def _values() -> str:
-    text = (CHECKOUT / "charts" / "tfserving-operator" / "values.yaml").read_text()
-    return f"```yaml\n{text.rstrip()}\n```\n"
+    return values.render(CHECKOUT / "charts" / "tfserving-operator" / "values.yaml")
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {

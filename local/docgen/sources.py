@@ -99,14 +99,14 @@ def _metrics_in(tree: ast.Module) -> Iterator[Metric]:
     for node in ast.walk(tree):
         match node:
             case ast.Call(
-                func=ast.Attribute(attr=("_counter" | "_histogram" | "gauge") as kind),
+                func=ast.Attribute(attr=("_counter" | "_histogram" | "gauge" | "gauges") as kind),
                 args=[ast.Constant(value=str() as name), ast.Constant(value=str() as text), *labels],
             ):
                 suffix = "_total" if kind == "_counter" else ""
                 names = [ast.literal_eval(label) for label in labels] if kind != "gauge" else ()
                 yield Metric(
                     name=f"tfserving_operator_{name}{suffix}",
-                    kind=kind.removeprefix("_"),
+                    kind=kind.removeprefix("_").removesuffix("s"),
                     text=text,
                     labels=tuple(names),
                 )
