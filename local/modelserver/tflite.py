@@ -147,8 +147,8 @@ class _Session:
         timeout_ms: int | None = None,  # noqa: ARG002 - nothing ends an interpreter's run
     ) -> list[tensors.Tensor]:
         """Run the model on tensors by their names in it."""
-        places = {self._inputs[_existing(name, self._inputs, "input")]: feed for name, feed in feeds.items()}
-        wanted = [self._outputs[_existing(name, self._outputs, "output")] for name in fetches]
+        places = {self._inputs[_input_name(name, self._inputs)]: feed for name, feed in feeds.items()}
+        wanted = [self._outputs[_output_name(name, self._outputs)] for name in fetches]
         interpreter = self._free.get()
         try:
             return interpreter.run(places, wanted)
@@ -161,13 +161,20 @@ class _Session:
             self._free.get()
 
 
-def _existing(name: str, places: Mapping[str, int], what: str) -> str:
+def _input_name(name: str, places: Mapping[str, int]) -> str:
     try:
         return _fixed_name(name, places)
     except errors.ServingError as error:
-        raise errors.ServingError(
-            errors.Code.INTERNAL, f"Missing {what} TFLite tensor: {name}: {error.message}"
-        ) from error
+        message = f"{error.message}\n\tMissing input TFLite tensor: {name}"
+        raise errors.ServingError(errors.Code.INTERNAL, message) from error
+
+
+def _output_name(name: str, places: Mapping[str, int]) -> str:
+    try:
+        return _fixed_name(name, places)
+    except errors.ServingError as error:
+        message = f"Missing output TFLite tensor: {name}: {error.message}"
+        raise errors.ServingError(errors.Code.INTERNAL, message) from error
 
 
 def _fixed_name(name: str, places: Mapping[str, int]) -> str:

@@ -236,10 +236,26 @@ class Line(tf.Module):
         return {"y": 2.0 * x + 1.0, "total": tf.reduce_sum(x, axis=1)}
 
 
+class Pick(tf.Module):
+    """Texts by their numbers, for the TFLite converter."""
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, name="words"),
+            tf.TensorSpec([None], tf.int64, name="numbers"),
+        ]
+    )
+    def predict(self, words, numbers):
+        return {"picked": tf.gather(words, numbers)}
+
+
+def tflite_of(module: tf.Module) -> bytes:
+    function = module.predict.get_concrete_function()
+    return tf.lite.TFLiteConverter.from_concrete_functions([function], module).convert()
+
+
 def tflite_models(root: Path) -> None:
-    line = Line()
-    function = line.predict.get_concrete_function()
-    converted = tf.lite.TFLiteConverter.from_concrete_functions([function], line).convert()
+    converted = tflite_of(Line())
     both, broken = root / "tflite" / "1", root / "tflite_broken" / "1"
     # The SavedModel beside it answers otherwise, so that a test sees which of the two did.
     examples_model(both)
@@ -249,6 +265,9 @@ def tflite_models(root: Path) -> None:
     named = root / "tflite_named" / "1"
     named.mkdir(parents=True)
     (named / "model.tflite").write_bytes(with_signature_metadata(converted))
+    text = root / "tflite_text" / "1"
+    text.mkdir(parents=True)
+    (text / "model.tflite").write_bytes(tflite_of(Pick()))
 
 
 def with_signature_metadata(model: bytes) -> bytes:

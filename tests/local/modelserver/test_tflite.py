@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from local.modelserver import dtypes, errors, tensors, tflite
 from tests.local.modelserver import management, servers
 
 PREFER = "--prefer_tflite_model"
@@ -14,7 +16,7 @@ PREFER = "--prefer_tflite_model"
 @pytest.fixture(scope="module")
 def server(loading_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
     folder = tmp_path_factory.mktemp("tflite")
-    names = ("tflite", "tflite_named", "examples")
+    names = ("tflite", "tflite_named", "tflite_text", "examples")
     flag = servers.config_file(folder, *(servers.model(name, loading_models / name) for name in names))
     with servers.running(folder, flag, PREFER, "--num_tflite_pools=2") as running:
         yield running
@@ -50,6 +52,13 @@ def test_signatures_in_the_models_metadata_are_used(server: servers.Server) -> N
         "outputs": {"line": [[3.0, 5.0], [7.0, 9.0], [11.0, 13.0]], "sum": [3.0, 7.0, 11.0]}
     }
     assert set(signature(server, "tflite_named")["outputs"]) == {"line", "sum"}
+
+
+def test_texts_and_integers_go_through_a_tflite_model(server: servers.Server) -> None:
+    for words, numbers in ((["a", "bcd", ""], [1, 0, 2, 1]), (["ü"], [0])):
+        inputs = {"serving_default_words": words, "serving_default_numbers": numbers}
+        answer = server.predict("tflite_text", {"inputs": inputs})
+        assert answer.json == {"outputs": [words[number] for number in numbers]}
 
 
 def test_a_model_without_a_tflite_file_is_served_from_its_saved_model(server: servers.Server) -> None:
@@ -88,3 +97,14 @@ def test_a_file_that_is_no_tflite_model_fails_the_load(loading_models: Path, tmp
     with servers.launched(tmp_path, *flags) as server:
         assert server.wait_for_exit() == 255
         assert "due to error: INVALID_ARGUMENT: Cannot build FlatBufferModel from buffer." in server.output
+
+
+def test_a_tensor_that_a_tflite_model_does_not_have_is_named(loading_models: Path) -> None:
+    model = tflite.load(str(loading_models / "tflite" / "1"), 1)
+    x = tensors.Tensor(dtype=dtypes.DType.FLOAT, array=np.zeros((1, 2), np.float32))
+    with pytest.raises(errors.ServingError, match="Missing output TFLite tensor: z: Unknown tensor 'z'"):
+        model.run({"serving_default_x:0": x}, ["z"])
+    with pytest.raises(errors.ServingError, match=r"Unknown tensor 'z'\.\n\tMissing input TFLite tensor: z"):
+        model.run({"z": x}, ["PartitionedCall:0"])
+    (total,) = model.run({"serving_default_x:0": x}, ["PartitionedCall:0"])
+    assert total.array.tolist() == [0.0]
