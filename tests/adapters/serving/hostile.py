@@ -20,7 +20,9 @@ METADATA = {
 
 
 @contextlib.asynccontextmanager
-async def endpoint(predict: Handler, status: Handler | None = None) -> AsyncIterator[str]:
+async def endpoint(
+    predict: Handler, status: Handler | None = None, metadata: Handler | None = None
+) -> AsyncIterator[str]:
     """Serve the status and metadata routes as TensorFlow Serving does, and predictions as the handler does."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -32,7 +34,7 @@ async def endpoint(predict: Handler, status: Handler | None = None) -> AsyncIter
                 await reader.readexactly(length)
                 await predict(path, reader, writer)
             elif path.endswith("/metadata"):
-                await answer(METADATA)(path, reader, writer)
+                await (metadata or answer(METADATA))(path, reader, writer)
             else:
                 await (status or answer(STATUS))(path, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):

@@ -66,11 +66,11 @@ PICTURES: list[dict[str, Any]] = [
 ]
 
 
-async def smoke(address: str, model: str, given: list[dict[str, Any]], shop: workers.Workers) -> plans.TestOutcome:
+async def smoke(
+    address: str, model: str, given: list[dict[str, Any]], shop: workers.Workers
+) -> plans.TestOutcome:
     target = plans.Target(pod="digits-1-a", address=address)
-    request = smoketests.request(
-        model_name=model, targets=(target,), load_requests=16, timeout_seconds=300.0
-    )
+    request = smoketests.request(model_name=model, targets=(target,), load_requests=16, timeout_seconds=300.0)
     async with client.open_session() as session:
         return await serving.run_test(session, request, cases.resolve(given), smoketests.clock, shop=shop)
 
@@ -102,7 +102,9 @@ async def test_maps_of_a_million_values_are_read_in_a_process_of_their_own():
         hostile.endpoint(hostile.in_turn(*bodies)) as address,
     ):
         request = smoketests.request(
-            targets=(plans.Target(pod="p", address=address),), timeout_seconds=120.0, purpose=plans.TestPurpose.Repeat
+            targets=(plans.Target(pod="p", address=address),),
+            timeout_seconds=120.0,
+            purpose=plans.TestPurpose.Repeat,
         )
         async with client.open_session() as session, heartbeat() as gaps:
             outcome = await serving.run_test(

@@ -93,6 +93,86 @@ async def test_what_is_not_the_models_fault_is_no_verdict(kind: str):
     assert len(outcome.message) < 1000
 
 
+VALUES = [hostile.answer({"predictions": [[float(i), 1.0]]}) for i in range(4)]
+
+
+@pytest.mark.parametrize("kind", NOT_THE_MODELS)
+async def test_an_endpoint_that_misbehaves_after_its_cases_fails_no_model_and_costs_no_more(kind: str):
+    handler, _ = NOT_THE_MODELS[kind]
+    started = time.monotonic()
+
+    async with hostile.endpoint(hostile.in_turn(*VALUES, handler)) as address:
+        outcome = await smoke(address, load_requests=8)
+
+    assert outcome.verdict in (None, reasons.Verdict.Pass), outcome
+    assert time.monotonic() - started < 8
+
+
+async def test_numbers_that_are_none_are_the_models_own():
+    bodies = [b'{"predictions": [[NaN, 1.0]]}', b'{"predictions": [[Infinity, -Infinity]]}']
+    for body in bodies:
+        async with hostile.endpoint(hostile.answer(body)) as address:
+            outcome = await smoke(address)
+        assert (outcome.verdict, outcome.reason) == (reasons.Verdict.Fail, "NonFiniteOutputs"), outcome
+
+
+async def test_a_right_answer_under_a_wrong_content_type_is_an_answer():
+    good = [
+        hostile.answer({"predictions": [[float(i), 1.0]]}, headers="Content-Type: text/html\r\n")
+        for i in range(4)
+    ]
+    async with hostile.endpoint(hostile.in_turn(*good)) as address:
+        outcome = await smoke(address, purpose=plans.TestPurpose.Repeat)
+
+    assert outcome.verdict is reasons.Verdict.Pass, outcome
+
+
+TENSORS = {f"t{i}": hostile.TENSOR for i in range(5000)}
+METADATA = {
+    "deep": b'{"model_spec":' + b"[" * 400_000,
+    "endless": b'{"a": "' + b"x" * 5_000_000 + b'"}',
+    "of too many tensors": {
+        **hostile.METADATA,
+        "metadata": {"signature_def": {"signature_def": {"serving_default": {"inputs": TENSORS}}}},
+    },
+    "of a shape that is none": {
+        **hostile.METADATA,
+        "metadata": {
+            "signature_def": {
+                "signature_def": {
+                    "serving_default": {
+                        "inputs": {"x": {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": "many"}]}}}
+                    }
+                }
+            }
+        },
+    },
+    "a list": [],
+}
+
+
+@pytest.mark.parametrize("kind", METADATA)
+async def test_metadata_that_cannot_be_read_leaves_the_answers_to_be_judged(kind: str):
+    metadata = hostile.answer(METADATA[kind])
+    async with hostile.endpoint(hostile.in_turn(*VALUES), metadata=metadata) as address:
+        given = await smoke(address, purpose=plans.TestPurpose.Repeat)
+        made = await smoke(address, cases.MADE)
+
+    assert given.verdict is reasons.Verdict.Pass, given
+    assert made.verdict is reasons.Verdict.Inconclusive, made
+
+
+@pytest.mark.parametrize("size", [10**6, 10**12, -5])
+async def test_a_signature_of_absurd_shapes_makes_no_inputs(size: int):
+    tensor = {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": "-1"}, {"size": str(size)}] * 2}}
+    served = {"serving_default": {**hostile.SIGNATURE, "inputs": {"x": tensor}}}
+    metadata = hostile.answer({**hostile.METADATA, "metadata": {"signature_def": {"signature_def": served}}})
+    async with hostile.endpoint(hostile.in_turn(*VALUES), metadata=metadata) as address:
+        outcome = await smoke(address, cases.MADE)
+
+    assert outcome.verdict in (None, reasons.Verdict.Inconclusive, reasons.Verdict.Pass), outcome
+
+
 async def test_a_hostile_answer_costs_bounded_memory():
     tracemalloc.start()
     try:
