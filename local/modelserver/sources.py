@@ -52,11 +52,14 @@ class Source:
         self._poll_seconds = poll_seconds
         self._lock = threading.Lock()
         self._models: Sequence[configs.Model] = ()
+        self._has_begun = False
 
     def start(self, models: Sequence[configs.Model]) -> None:
         """Begin to look: once if the interval is 0, never if it is below 0."""
-        self._models = models
-        if self._poll_seconds >= 0:
+        with self._lock:
+            self._models = models
+            begins, self._has_begun = not self._has_begun, True
+        if begins and self._poll_seconds >= 0:
             threading.Thread(target=self._run, name="poll", daemon=True).start()
 
     def update(self, models: Sequence[configs.Model]) -> None:

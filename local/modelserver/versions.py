@@ -5,6 +5,7 @@ import enum
 import threading
 import time
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from local.modelserver import capi, errors, logs, savedmodel, states
 
@@ -20,9 +21,11 @@ class Phase(enum.Enum):
     ERROR = "error"
 
 
-FINISHED = frozenset({Phase.NEW, Phase.DISABLED, Phase.ERROR})
+FINISHED: Final = frozenset({Phase.NEW, Phase.DISABLED, Phase.ERROR})
 """Phases in which a version that is no longer wanted is forgotten."""
-_HARNESS = "core/loader_harness.cc"
+_HARNESS: Final = "core/loader_harness.cc"
+_LONGEST_SLEEP_SECONDS: Final = 1e9
+"""About thirty years; the flag may ask for more than the clock can count."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +100,7 @@ class Version:
         for tries in range(1, retries.count + 2):
             if tries > 1:
                 # The original sleeps the whole interval even when the version vanishes meanwhile.
-                time.sleep(retries.interval_seconds)
+                time.sleep(min(retries.interval_seconds, _LONGEST_SLEEP_SECONDS))
                 logs.log(where, f"Retrying of {what} retry: {tries - 1}")
             try:
                 return load(self.path)
