@@ -11,6 +11,11 @@ from tfserving_operator.core.smoke.causing.story import Story, by_clue
 from tfserving_operator.core.smoke.checks import evidence
 
 _CLUES: Final = (
+    (
+        inspection.Clue.InputDisconnected,
+        causes.Cause.InputDisconnected,
+        "No path leads from the input to the output, which is computed from something else",
+    ),
     (inspection.Clue.DropoutActive, causes.Cause.DropoutActive, "The graph drops activations at random"),
     (inspection.Clue.Augmentation, causes.Cause.AugmentationActive, "The graph changes its inputs at random"),
     (inspection.Clue.TimeOps, causes.Cause.TimeDependent, "The graph reads the clock"),

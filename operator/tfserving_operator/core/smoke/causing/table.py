@@ -15,11 +15,11 @@ from tfserving_operator.core.smoke import causes
 from tfserving_operator.core.smoke.causing import batches, files, outputs, stability
 from tfserving_operator.core.smoke.causing.story import Story, by_clue
 from tfserving_operator.core.smoke.checks import evidence
+from tfserving_operator.core.smoke.probes import units, waking
 
 R = reasons.Reason
-_IDENTICAL: Final = frozenset({R.IdenticalOutputs})
 _WRONG: Final = frozenset({R.GoldenMismatch, R.CollapsedClasses})
-_PROBED: Final = _IDENTICAL | _WRONG
+_PROBED: Final = _WRONG | {R.IdenticalOutputs}
 _BATCH: Final = frozenset({R.BatchDependentOutputs})
 _UNSTABLE: Final = frozenset({R.UnstableOutputs})
 _REFUSED: Final = frozenset({R.PredictionFailed, R.SignatureMismatch})
@@ -69,6 +69,20 @@ def _random_clue(found: evidence.Evidence) -> Story | None:
     return by_clue(found, inspection.Clue.RandomOps, causes.Cause.RandomOutputs, text)
 
 
+def _disconnected(found: evidence.Evidence) -> Story | None:
+    return files.disconnected(found) if _is_constant(found) else None
+
+
+def _constant(found: evidence.Evidence) -> Story | None:
+    return files.constant(found) if _is_constant(found) else None
+
+
+def _is_constant(found: evidence.Evidence) -> bool:
+    """Whether all answers are one, to the last bit."""
+    sample = units.gather(found)
+    return sample is not None and len(sample.units) > 1 and waking.recorded_spread(sample) == 0.0
+
+
 def _stale_labels(found: evidence.Evidence) -> Story | None:
     """Tell that the labels are renamed because their file is another one."""
     return files.asset(found) if outputs.label_order(found) is not None else None
@@ -88,8 +102,8 @@ BEFORE: Final = (
     Rule(reasons=_PROBED | _BATCH | _REFUSED, tell=batches.wrong_axis),
     Rule(reasons=_PROBED | _BATCH, tell=batches.batch_norm),
     Rule(reasons=frozenset({R.LoadDependentOutputs}), tell=_load),
-    Rule(reasons=_IDENTICAL, tell=files.disconnected),
-    Rule(reasons=_IDENTICAL, tell=files.constant),
+    Rule(reasons=_PROBED, tell=_disconnected),
+    Rule(reasons=_PROBED, tell=_constant),
     Rule(reasons=_PROBED, tell=files.vocabulary),
     Rule(reasons=_WRONG, tell=_stale_labels),
     Rule(reasons=_WRONG, tell=outputs.label_order),

@@ -5,10 +5,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from tfserving_operator.core import inspection
 from tfserving_operator.core.smoke import causes
 from tfserving_operator.core.smoke.probes import asking, grading, units
 
 _UNITS: Final = 4
+_NUDGE: Final = 5e-4
+"""How far inputs are moved where nothing should change, in shares of the largest."""
 _LAST_BITS: Final = 1e-6
 _MANTISSA_LOST: Final = np.uint32(0xFFFF0000)
 
@@ -56,7 +59,31 @@ def search(sample: units.Sample) -> asking.Search[list[grading.Finding]]:
         if reply.answered.all() and all(stays) and all(moves):
             when = f"The answers do not change when inputs are {text}"
             return [grading.Finding(when=when, cause=cause, tier=grading.Tier.Single)]
-    return []
+    return (yield from _steps(sample, floats, chosen))
+
+
+def _steps(
+    sample: units.Sample, floats: tuple[str, ...], chosen: Sequence[units.Unit]
+) -> asking.Search[list[grading.Finding]]:
+    """Find out whether the answers only move in steps, as after a cast within the model."""
+    inspected = sample.found.request.inspection
+    if inspected is not None and inspection.Clue.IntegerCast not in inspected.clues:
+        return []
+    ways: list[Callable[[Any], Any]] = [np.asarray, _nudger(_NUDGE), _nudger(2 * _NUDGE), _nudger(1.0)]
+    trials = [asking.Trial(unit=unit, change=_on(floats, way)) for way in ways for unit in chosen]
+    reply = yield asking.Ask(name="cut in steps", trials=trials)
+    count = len(chosen)
+    stays = [_same(reply, i, way * count + i) for i in range(count) for way in (1, 2)]
+    moves = [not _same(reply, i, 3 * count + i) for i in range(count)]
+    if not reply.answered.all() or not all(stays) or not any(moves):
+        return []
+    when = f"The answers do not change when inputs are moved by {_NUDGE:.1%} of the largest"
+    return [grading.Finding(when=when, cause=causes.Cause.IntegerTruncation, tier=grading.Tier.Single)]
+
+
+def _nudger(by: float) -> Callable[[Any], Any]:
+    """Move away from zero, so that what was cut towards it is again; what is zero may be so by intent, and stays."""
+    return lambda x: x + by * float(np.abs(x).max()) * np.sign(x)
 
 
 def _mover(by: float) -> Callable[[Any], Any]:
