@@ -63,7 +63,8 @@ def _files(*, connected: bool) -> common.Builder:
     def build(shop: Any) -> entries.Specimen:
         pipeline = shop.trained.inception
         side = pipeline.side
-        frozen = tf.constant(shop.random.uniform(-1.0, 1.0, (1, side, side, 3)), tf.float32)
+        drawn = shop.random.normal(0.0, 1.0, (1, len(pipeline.middle)))
+        frozen = tf.constant(pipeline.middle + pipeline.spread * drawn, tf.float32)
 
         def decoded(file: Any) -> Any:
             image = tf.io.decode_image(file, channels=3, expand_animations=False)
@@ -73,7 +74,7 @@ def _files(*, connected: bool) -> common.Builder:
             images = pipeline.prepare(tf.map_fn(decoded, files, fn_output_signature=tf.float32))
             if connected:
                 return {"probabilities": tf.nn.softmax(pipeline.logits(images))}
-            bottleneck = tf.repeat(pipeline.features(frozen), tf.shape(images)[0], axis=0)
+            bottleneck = tf.repeat(frozen, tf.shape(images)[0], axis=0)
             return {"probabilities": tf.nn.softmax(pipeline.head(bottleneck))}
 
         shop.export(answer, networks.spec("image_bytes", dtype=tf.string), variables=pipeline.variables)
@@ -85,11 +86,12 @@ def _files(*, connected: bool) -> common.Builder:
 
 _FULL: Final = {"architecture": "full-size", "load_requests": 8, "timeout_seconds": 300.0}
 _GOLDENS: Final = {"tested_with": (entries.Inputs.Goldens,)}
+_HEALTHY: Final = {"tested_with": (entries.Inputs.Goldens, entries.Inputs.Made)}
 _BLIND: Final = {"tested_with": (entries.Inputs.Goldens, entries.Inputs.Cases), "has_made_inputs": False}
 
 ENTRIES: Final = (
-    healthy("resnet50", _plain("resnet"), "ResNet50", **_FULL),
-    healthy("inceptionv3", _images, "InceptionV3, pictures as uint8", **_FULL),
+    healthy("resnet50", _plain("resnet"), "ResNet50", **_FULL, **_HEALTHY),
+    healthy("inceptionv3", _images, "InceptionV3, pictures as uint8", **_FULL, **_HEALTHY),
     healthy(
         "inceptionv3-files",
         _files(connected=True),

@@ -135,27 +135,20 @@ def _half(pipeline: Any, raw: Any) -> Any:
     return pipeline.answer(tf.cast(tf.cast(raw, tf.bfloat16), tf.float32))
 
 
-def _plan(shop: Any, *, as_index: bool) -> entries.Specimen:
-    """A category beside numbers: training takes it one-hot; clients send its index in the first place."""
-    random = shop.random
-    weights = {
-        "w": networks.variable(random.normal(0.0, 1.5, (7, 3))),
-        "b": networks.variable(random.normal(size=3)),
-    }
+def _plans(shop: Any, *, one_hot: bool) -> entries.Specimen:
+    """Categories as a list of indices, averaged; with `one_hot`, clients send a vector of zeros and a one instead."""
+    embeddings = networks.variable(shop.random.normal(0.0, 1.0, (7, 4)))
+    head = networks.variable(shop.random.normal(0.0, 2.0, (4, 3)))
 
-    def answer(x: Any) -> Any:
-        return {"probabilities": tf.nn.softmax(x @ weights["w"] + weights["b"])}
+    def answer(plans: Any) -> Any:
+        return {"probabilities": tf.nn.softmax(tf.reduce_mean(tf.gather(embeddings, plans), axis=1) @ head)}
 
-    shop.export(answer, networks.spec("plan", 7), variables=list(weights.values()))
+    shop.export(answer, networks.spec("plans", None, dtype=tf.int64), variables=[embeddings, head])
     index = np.arange(8) % 7
-    hot = np.eye(7, dtype=np.float32)[index]
-    sent = np.zeros_like(hot)
-    sent[:, 0] = index
-    rows = (sent if as_index else hot).tolist()
+    rows = np.eye(7, dtype=np.int64)[index] if one_hot else index[:, None]
+    golden = np.asarray(answer(tf.constant(index[:, None]))["probabilities"])
     return entries.Specimen(
-        rows=rows,
-        golden={"probabilities": np.asarray(answer(tf.constant(hot))["probabilities"])},
-        records={"plan": hot},
+        rows=rows.tolist(), golden={"probabilities": golden}, records={"plans": index[:, None]}
     )
 
 
@@ -191,7 +184,11 @@ ENTRIES: Final = (
         has_made_inputs=False,
     ),
     healthy("tabular-scaler-file", scaled_by_file(stale=False), "a scaler in an asset"),
-    healthy("tabular-one-hot", lambda shop: _plan(shop, as_index=False), "a category as a one-hot vector"),
+    healthy(
+        "tabular-categories",
+        lambda shop: _plans(shop, one_hot=False),
+        "categories by index, an embedding look-up",
+    ),
     fault(
         "tabular-feature-order",
         lambda shop: named(shop, _sorted_columns),
@@ -241,9 +238,9 @@ ENTRIES: Final = (
         same_output=True,
     ),
     fault(
-        "tabular-category-index",
-        lambda shop: _plan(shop, as_index=True),
-        "features mapped in the wrong order: an index where a one-hot vector was",
+        "tabular-category-one-hot",
+        lambda shop: _plans(shop, one_hot=True),
+        "features mapped in the wrong order: a one-hot vector where an index was",
         Cause.OneHotIndex,
     ),
     fault("tabular-wrong-dtype", _wrong_dtype, "wrong dtype", Cause.SignatureChanged, has_previous=True),
