@@ -182,9 +182,9 @@ class BatchInvariance(GoldenCheck):
     """A row's answer must not depend on the batch that it comes in."""
 
     rtol: Tolerance = 1e-2
-    """How far answers may be apart, relative to the largest value of the output. Default 0.01."""
-    atol: Tolerance = 1e-5
-    """How far answers may be apart in absolute terms. Default 0.00001."""
+    """How far answers may be apart, relative to how far different inputs put them apart. Default 0.01."""
+    atol: Tolerance = 0.0
+    """How far answers may be apart beyond that, in absolute terms. Default 0."""
 
 
 class Latency(Check):

@@ -54,6 +54,16 @@ def memory(what: str) -> int:
     return int(next(line for line in lines if line.startswith(what)).split()[1]) * 1024
 
 
+def forget_highest() -> None:
+    """The highest memory counts from here."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def is_gone(process_id: int | None) -> bool:
+    status = Path(f"/proc/{process_id}/status")
+    return not status.exists() or "Z (zombie)" in status.read_text()
+
+
 def picture(seed: int) -> str:
     pixels = np.random.default_rng(seed).integers(0, 255, (16, 16, 3), dtype=np.uint8)
     target = io.BytesIO()
@@ -77,7 +87,7 @@ async def smoke(
 
 @pytest.mark.parametrize("given", [PICTURES, []], ids=["sixteen pictures", "made inputs"])
 async def test_images_cost_little_time_and_memory_and_never_hold_the_loop(model_server, given):
-    Path("/proc/self/clear_refs").write_text("5")  # the highest memory so far counts from here
+    forget_highest()
     before = memory("VmRSS")
     started = time.process_time()
     async with workers.open_workers() as shop, heartbeat() as gaps:
@@ -144,9 +154,8 @@ async def test_a_reader_that_nobody_needs_ends(monkeypatch):
     monkeypatch.setattr(workers, "IDLE_SECONDS", 0.1)
     async with workers.open_workers() as shop:
         await shop.read(200, b'{"predictions": [[1.0]]}')
-        folder = Path(f"/proc/{shop.process_id}")
         for _ in range(200):
-            if not folder.exists() or "Z (zombie)" in (folder / "status").read_text():
+            if is_gone(shop.process_id):
                 break
             await asyncio.sleep(0.05)
         else:

@@ -58,6 +58,8 @@ def _collect(found: Found, keys: dict[str, tuple[str, ...]]) -> Rows:
     for name, index, outputs in found:
         if index < len(keys[name]):
             for output, row in outputs.items():
+                if row.dtype.kind == "f" and not np.isfinite(row).all():
+                    continue
                 rows.setdefault(output, {}).setdefault(keys[name][index], row)
     return rows
 
