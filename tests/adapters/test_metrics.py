@@ -26,7 +26,7 @@ async def test_ends_of_rollouts_steps_checks_and_kills_are_counted() -> None:
     assert seen["tfserving_operator_rollouts_total"] == {labels: 1.0}
     assert seen["tfserving_operator_rollout_step_seconds_sum"] == {(("step", "Starting"),): 12.0}
     assert seen["tfserving_operator_smoke_checks_total"] == {(("check", "finite"), ("verdict", "Pass")): 1.0}
-    assert seen["tfserving_operator_oom_kills_total"] == {(("kind", "Evicted"),): 1.0}
+    assert seen["tfserving_operator_oom_kills_total"][(("kind", "Evicted"),)] == 1.0
 
 
 async def test_a_gauge_with_labels_shows_what_is_there_and_forgets_what_is_gone() -> None:
@@ -50,3 +50,12 @@ def test_a_gauge_cannot_be_added_twice() -> None:
     metrics.gauges("things", "Things.", "name", read=dict)
     with pytest.raises(ValueError, match="Duplicated"):
         metrics.gauges("things", "Things.", "name", read=dict)
+
+
+async def test_counters_that_alerts_read_begin_at_nought() -> None:
+    seen = await samples(metric.Metrics())
+    assert seen["tfserving_operator_oom_kills_total"] == {
+        (("kind", kind),): 0.0 for kind in ("Evicted", "ExitCode137", "OOMKilled")
+    }
+    results = seen["tfserving_operator_reconciliations_total"]
+    assert results == {(("result", result),): 0.0 for result in ("failed", "refused", "retried")}

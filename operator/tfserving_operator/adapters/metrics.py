@@ -13,6 +13,9 @@ import tfserving_operator
 _PREFIX: Final = "tfserving_operator_"
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _TEST_SECONDS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+_TROUBLES: Final = ("retried", "refused", "failed")
+_KILLS: Final = ("OOMKilled", "ExitCode137", "Evicted")
+"""Counters that alerts read are there from the beginning: one that begins at 1 has no increase."""
 _STEP_SECONDS: Final = (0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 
 Values = Mapping[tuple[str, ...], float]
@@ -65,6 +68,14 @@ class Metrics:
         self._lists = self._counter("lists", "Lists taken from the Kubernetes API.", "resource")
         self._reconciled = self._counter("reconciliations", "Reconciliations by result.", "result")
         self._reconcile_seconds = self._histogram("reconciliation_seconds", "Time of reconciliations.")
+        for result in _TROUBLES:
+            self._reconciled.labels(result)
+        version: Values = {(tfserving_operator.__version__,): 1.0}
+        self.gauges("build_info", "The operator's version; always 1.", "version", read=lambda: version)
+        self._add_tests()
+        self._add_rollouts()
+
+    def _add_tests(self) -> None:
         self._tests = self._counter(
             "smoke_tests",
             "Smoke tests by purpose, verdict (empty where it could not be run) and reason.",
@@ -76,6 +87,8 @@ class Metrics:
             "smoke_test_seconds", "Time of smoke tests.", "purpose", buckets=_TEST_SECONDS
         )
         self._checks = self._counter("smoke_checks", "Checks of smoke tests by verdict.", "check", "verdict")
+
+    def _add_rollouts(self) -> None:
         self._rollouts = self._counter(
             "rollouts",
             "Rollouts that ended, by outcome, and for failures by reason and cause.",
@@ -87,8 +100,8 @@ class Metrics:
             "rollout_step_seconds", "Time that candidates spent in a step.", "step", buckets=_STEP_SECONDS
         )
         self._kills = self._counter("oom_kills", "Containers killed for memory, by kind.", "kind")
-        version: Values = {(tfserving_operator.__version__,): 1.0}
-        self.gauges("build_info", "The operator's version; always 1.", "version", read=lambda: version)
+        for kind in _KILLS:
+            self._kills.labels(kind)
 
     def _counter(self, name: str, text: str, *labels: str) -> prometheus.Counter:
         return prometheus.Counter(f"{_PREFIX}{name}", text, labels, registry=self.registry)
