@@ -48,14 +48,22 @@ check: $(VENV) ## ruff, mypy, import contracts, generated files in step
 
 .PHONY: unit
 unit: $(VENV) ## the tests that need no cluster
-	@$(PYTHON) -m pytest -q -m "not cluster and not e2e"
+	@$(PYTHON) -m pytest -q -m "not cluster and not e2e and not zoo"
+
+.PHONY: zoo-test
+zoo-test: $(VENV) ## every model of the zoo once: the promises of the smoke engine
+	@$(PYTHON) -m pytest -q -m zoo
+
+.PHONY: zoo
+zoo: $(VENV) ## the table of verdicts and causes over the zoo; SEEDS=5 for more draws, 30 for the long run
+	@$(PYTHON) -m tests.zoo --seeds $(or $(SEEDS),1)
 
 .PHONY: e2e
 e2e: $(VENV) ## the tests that need the throwaway cluster
 	@$(PYTHON) -m pytest -q -m "cluster or e2e"
 
 .PHONY: test
-test: check unit e2e ## everything that CI runs
+test: check unit zoo-test e2e ## everything that CI runs
 
 .PHONY: demo
 demo: $(VENV) ## six versions of a digit classifier on a real cluster; KEEP=1 leaves it up, CONTEXT=… uses yours
