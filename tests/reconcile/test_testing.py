@@ -14,7 +14,7 @@ from tests.support.manual_clock import ManualClock
 from tests.support.workshop import Workshop
 from tfserving_operator.adapters.kube import resources
 from tfserving_operator.api import constants, reasons, types
-from tfserving_operator.core import actions, snapshot
+from tfserving_operator.core import actions, snapshot, workloads
 from tfserving_operator.core.smoke import cases, plans
 from tfserving_operator.reconcile import testing
 
@@ -308,6 +308,33 @@ async def test_a_pin_that_is_there_with_other_cases_is_replaced(shop: Workshop) 
     await shop.settled()
     there = shop.read(resources.CONFIG_MAPS, "digits-1-cases")
     assert there["metadata"]["annotations"][constants.ANNOTATION_CASES_DIGEST] == second.digest
+
+
+async def test_a_long_smoke_input_is_pinned_compressed_and_read_back_after_a_restart(shop: Workshop) -> None:
+    rows = np.tile(np.arange(100_000, dtype=np.float32), (8, 1))
+    target = io.BytesIO()
+    np.savez_compressed(target, x=rows)
+    found = cases.resolve([], [("cats.npz", target.getvalue())])
+    assert found.size > 1_500_000
+
+    def decide(snap: snapshot.Snapshot) -> actions.Decision:
+        if "digits-1-cases" not in snap.config_maps:
+            manifest = workloads.build_pin(
+                owner=snap.owner,
+                revision="digits-1",
+                pinned_cases=found.canonical,
+                cases_digest=found.digest,
+                model_digest="",
+            )
+            return actions.Decision(
+                status=with_candidate(snap), actions=(actions.PinCases(manifest=manifest, replaces_uid=""),)
+            )
+        return ask_for(cases=plans.PinnedCases(config_map="digits-1-cases"))(snap)
+
+    shop.test, shop.decide = passing, decide
+    shop.create_model()
+    outcome = await shop.until(lambda: outcome_of(shop))
+    assert outcome.cases_digest == found.digest
 
 
 async def test_a_pin_of_somebody_else_is_not_sent_to_a_model(shop: Workshop) -> None:

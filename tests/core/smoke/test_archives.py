@@ -84,6 +84,13 @@ def test_a_large_input_is_pinned_compressed():
     assert cases.from_pinned(found.canonical).digest == found.digest
 
 
+def test_what_a_config_map_holds_as_an_archive_can_be_pinned_too():
+    image = np.cumsum(np.random.default_rng(1).integers(-2, 3, (8, 224, 224, 3)), axis=2).astype(np.uint8)
+    assert 800_000 < len(npz(x=image)) < 980_000
+
+    assert len(resolve(x=image).canonical) <= cases.MAX_PINNED_BYTES
+
+
 def test_what_cannot_be_pinned_even_compressed_says_what_to_do():
     noise = np.random.default_rng(1).integers(0, 255, (9, 224, 224, 3), dtype=np.uint8)
     with pytest.raises(

@@ -1,5 +1,8 @@
 """Golden manifests of everything that belongs to a ModelDeployment."""
 
+import base64
+import gzip
+
 from tests.support import golden, specs
 from tfserving_operator.api import types
 from tfserving_operator.core import revisions, snapshot, workloads
@@ -45,3 +48,16 @@ def test_a_pass_is_recorded_in_this_config_map() -> None:
             model_bytes=1048576,
         ),
     )
+
+
+def test_a_long_smoke_input_is_recorded_as_bytes() -> None:
+    packed = gzip.compress(b"cases", mtime=0)
+    pin = workloads.build_pin(
+        owner=specs.OWNER,
+        revision="resnet-5f2c9d1a",
+        pinned_cases=packed,
+        cases_digest="0123456789abcdef",
+        model_digest="sha256:fedcba9876543210",
+    )
+    assert base64.b64decode(pin["binaryData"]["cases.json.gz"]) == packed
+    assert pin["data"] == {"model-digest": "sha256:fedcba9876543210"}

@@ -21,6 +21,8 @@ _RESERVED: Final = ("names", "rtol", "atol")
 _EXPECT: Final = "expect."
 _KINDS: Final = "fiubUS"
 _MARK: Final = "npy"
+_PLAIN: Final = "b64"
+_PACKED: Final = "zlib"
 
 Array = np.ndarray[Any, Any]
 
@@ -73,16 +75,20 @@ def parse(data: bytes, name: str) -> list[dict[str, Any]]:
     ]
 
 
-def to_wire(value: Any) -> Any:
-    """Write the arrays within a case's values as JSON types; other values stay as they are."""
+def to_wire(value: Any, *, packed: bool = False) -> Any:
+    """Write the arrays within a case's values as JSON types; other values stay as they are.
+
+    Packed ones are shorter, and their text is not the same with every version of zlib: no digest is made of it.
+    """
     if isinstance(value, np.ndarray):
         plain = np.ascontiguousarray(value)
-        packed = base64.b64encode(plain.tobytes()).decode()
-        return {
-            _MARK: {"dtype": plain.dtype.newbyteorder("<").str, "shape": list(plain.shape), "b64": packed}
-        }
+        plain = plain.astype(plain.dtype.newbyteorder("<"))
+        data = zlib.compress(plain.tobytes()) if packed else plain.tobytes()
+        key = _PACKED if packed else _PLAIN
+        text = base64.b64encode(data).decode()
+        return {_MARK: {"dtype": plain.dtype.str, "shape": list(plain.shape), key: text}}
     if isinstance(value, Mapping):
-        return {key: to_wire(each) for key, each in value.items()}
+        return {key: to_wire(each, packed=packed) for key, each in value.items()}
     return value
 
 
@@ -101,10 +107,14 @@ def from_wire(value: Any) -> Any:
     try:
         raw = value[_MARK]
         dtype, shape = np.dtype(raw["dtype"]), tuple(int(size) for size in raw["shape"])
-        if dtype.kind not in "fiub":
-            raise InvalidArchiveError(f"an array of {dtype}")
-        return np.frombuffer(base64.b64decode(raw["b64"]), dtype=dtype).reshape(shape)
-    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+        size = math.prod(shape) * dtype.itemsize
+        if dtype.kind not in "fiub" or not 0 <= size <= MAX_BYTES:
+            raise InvalidArchiveError(f"an array of {dtype} and {size} bytes")
+        data = base64.b64decode(raw[_PACKED] if _PACKED in raw else raw[_PLAIN])
+        if _PACKED in raw:
+            data = zlib.decompressobj().decompress(data, size + 1)
+        return np.frombuffer(data, dtype=dtype).reshape(shape)
+    except (KeyError, TypeError, ValueError, binascii.Error, zlib.error) as error:
         raise InvalidArchiveError(f"an array cannot be read: {error}") from None
 
 

@@ -163,37 +163,42 @@ def _resolved(found: Sequence[Case], told: Provenance | None) -> ResolvedCases:
         if case.name in names:
             raise InvalidCases(f'two smoke cases have the name "{case.name}": give each its own')
         names.add(case.name)
-    body: dict[str, Any] = {"format": 1, "cases": [_canonical_case(case) for case in found]}
-    if told is not None:
-        body["provenance"] = provenance.to_wire(told)
-    if told is not None or any(case.images or _has_arrays(case) for case in found):
-        body["format"] = 2
-    try:
-        text = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidCases(
-            f"the smoke cases cannot be written as JSON: {error}; use numbers, strings and lists"
-        ) from None
+    text = _written(found, told)
     return ResolvedCases(
         cases=tuple(found),
         digest=f"sha256:{hashlib.sha256(text).hexdigest()}",
-        canonical=_packed(text),
+        canonical=text if len(text) <= MAX_PLAIN_BYTES else _packed(found, told, len(text)),
         size=len(text),
         provenance=told,
     )
 
 
-def _packed(text: bytes) -> bytes:
-    if len(text) <= MAX_PLAIN_BYTES:
-        return text
-    packed = gzip.compress(text, compresslevel=6, mtime=0) if len(text) <= MAX_CANONICAL_BYTES else b""
-    if not packed or len(packed) > MAX_PINNED_BYTES:
-        into = f", {len(packed)} compressed," if packed else ""
+def _written(found: Sequence[Case], told: Provenance | None, *, packed: bool = False) -> bytes:
+    body: dict[str, Any] = {"format": 1, "cases": [_canonical_case(case, packed=packed) for case in found]}
+    if told is not None:
+        body["provenance"] = provenance.to_wire(told)
+    if told is not None or any(case.images or _has_arrays(case) for case in found):
+        body["format"] = 2
+    try:
+        return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidCases(
-            f"the smoke cases come to {len(text)} bytes of JSON{into} and at most {MAX_PINNED_BYTES} compressed bytes can"
-            " be pinned in a ConfigMap: use fewer rows, fewer digits, topK instead of wide outputs, or image files"
-        )
-    return packed
+            f"the smoke cases cannot be written as JSON: {error}; use numbers, strings and lists"
+        ) from None
+
+
+def _packed(found: Sequence[Case], told: Provenance | None, size: int) -> bytes:
+    """Write a long smoke input for a pin, or say that it is too long for one."""
+    into = ""
+    if size <= MAX_CANONICAL_BYTES:
+        packed = gzip.compress(_written(found, told, packed=True), compresslevel=6, mtime=0)
+        if len(packed) <= MAX_PINNED_BYTES:
+            return packed
+        into = f", {len(packed)} compressed,"
+    raise InvalidCases(
+        f"the smoke cases come to {size} bytes of JSON{into} and at most {MAX_PINNED_BYTES} compressed bytes can be"
+        " pinned in a ConfigMap: use fewer rows, fewer digits, topK instead of wide outputs, or image files"
+    )
 
 
 def _has_arrays(case: Case) -> bool:
@@ -202,16 +207,16 @@ def _has_arrays(case: Case) -> bool:
     return any(isinstance(value, np.ndarray) for value in (*sent, *expected))
 
 
-def _canonical_case(case: Case) -> dict[str, Any]:
+def _canonical_case(case: Case, *, packed: bool = False) -> dict[str, Any]:
     raw: dict[str, Any] = {"name": case.name}
     if case.images:
         raw["images"] = [images.to_wire(image) for image in case.images]
     else:
-        raw |= archives.to_wire(case.payload)
+        raw |= archives.to_wire(case.payload, packed=packed)
     if case.expect:
         raw["expect"] = {"rtol": case.expect.rtol, "atol": case.expect.atol}
         if case.expect.outputs:
-            raw["expect"]["outputs"] = archives.to_wire(case.expect.outputs)
+            raw["expect"]["outputs"] = archives.to_wire(case.expect.outputs, packed=packed)
         if top_k := case.expect.top_k:
             raw["expect"]["topK"] = {"output": top_k.output, "k": top_k.k, "classes": top_k.classes}
     return raw
