@@ -88,6 +88,32 @@ def dropout_active(folder: Path) -> None:
     export_keras(keras.Model(features, L.Dense(3)(x)), folder)
 
 
+@build
+def dropout_of_weights(folder: Path) -> None:
+    """A table of embeddings of which some values are dropped."""
+    table = tf.Variable(tf.random.normal([20, 4], seed=1))
+
+    def serve(ids: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"y": tf.gather(tf.nn.dropout(table, 0.5), ids)}
+
+    export(folder, serve, tf.TensorSpec([None], tf.int64, name="ids"), table=table)
+
+
+@build
+def layer_norm_fused(folder: Path) -> None:
+    """As Keras 2 exported layer normalisation: by the op of batch normalisation, over rows."""
+    scale = tf.Variable(tf.ones([6]))
+
+    def serve(x: tf.Tensor) -> dict[str, tf.Tensor]:
+        rows = tf.shape(x)[0]
+        turned = tf.reshape(x, [1, rows, 6, 1])
+        ones, zeros = tf.ones([rows]), tf.zeros([rows])
+        normed = v1.nn.fused_batch_norm(turned, ones, zeros, data_format="NCHW")[0]
+        return {"y": tf.reshape(normed, [rows, 6]) * scale}
+
+    export(folder, serve, tf.TensorSpec([None, 6], tf.float32, name="x"), scale=scale)
+
+
 def augmented(folder: Path, layer: Any) -> None:
     export_keras(classifier(layer, training=True), folder)
 
@@ -596,11 +622,10 @@ def v1_vocabulary(folder: Path) -> None:
     file.write_text("\n".join(WORDS))
 
     def make() -> tuple[dict, dict, Any]:
-        v1.add_to_collection(v1.GraphKeys.ASSET_FILEPATHS, tf.constant(str(file)))
         text = v1.placeholder(tf.string, [None], name="text")
         table = tf.lookup.StaticVocabularyTable(
             tf.lookup.TextFileInitializer(
-                v1.get_collection(v1.GraphKeys.ASSET_FILEPATHS)[0],
+                str(file),  # which makes it an asset
                 tf.string,
                 tf.lookup.TextFileIndex.WHOLE_LINE,
                 tf.int64,

@@ -28,6 +28,8 @@ def _random(seen: picture.Picture) -> Iterator[tuple[Clue, str]]:
     for index in sorted(seen.touched & seen.data):
         if (clue := _meets(seen, index, pure)) is not None:
             kinds.setdefault(clue, []).append(index)
+    if dropped := [index for index in sorted(pure) if _drops_weights(seen, index, pure)]:
+        kinds.setdefault(Clue.DropoutActive, []).extend(dropped)
     shuffles = queues + kinds.pop(Clue.BatchShuffled, [])
     if shuffles:
         yield Clue.BatchShuffled, f"rows may come in another order: {seen.told(shuffles)}"
@@ -47,8 +49,8 @@ def _meets(seen: picture.Picture, index: int, pure: set[int]) -> Clue | None:
     chance = [other for other in vertex.data if other in pure]
     if not chance or vertex.op in flow.INNER or vertex.op in flow.LOOPS:
         return None
-    if vertex.op in ops.GATHERS and seen.source(vertex.data[0]).op not in ops.VARIABLES:
-        return Clue.BatchShuffled
+    if vertex.op in ops.GATHERS:
+        return Clue.BatchShuffled if vertex.data[0] in seen.touched else None
     values = [other for other in vertex.data if other in seen.touched]
     if vertex.op in ops.MASKED and any(_is_mask(seen, other, pure) for other in chance):
         mirrored = any(
@@ -57,6 +59,15 @@ def _meets(seen: picture.Picture, index: int, pure: set[int]) -> Clue | None:
         return Clue.Augmentation if mirrored else Clue.DropoutActive
     is_near = any(other in seen.light for other in values)
     return Clue.Augmentation if is_near and vertex.op in ops.AUGMENTS else None
+
+
+def _drops_weights(seen: picture.Picture, index: int, pure: set[int]) -> bool:
+    """Whether a random mask is multiplied with weights, or with a table of embeddings."""
+    vertex = seen.vertex(index)
+    if vertex.op not in ops.MASKED or not any(_is_mask(seen, i, pure) for i in vertex.data if i in pure):
+        return False
+    needed = seen.ways.back([other for other in vertex.data if other not in pure])
+    return any(seen.vertex(i).op in ops.VARIABLES for i in needed)
 
 
 def _is_mask(seen: picture.Picture, index: int, pure: set[int]) -> bool:
