@@ -328,6 +328,16 @@ def test_a_changed_signature_whose_cases_are_refused_is_evidence():
     assert (outcome.verdict, outcome.reason, outcome.cause) == (Fail, "SignatureMismatch", "SignatureChanged")
 
 
+def test_a_case_that_the_active_revision_refuses_as_well_is_no_evidence_of_a_changed_signature():
+    refused = error(400, "Missing named input: pixels in 'inputs' object.")
+    before = pod(
+        [refused] * 4, metadata=signatures.Metadata(version=1, signatures={"serving_default": ANOTHER})
+    )
+
+    outcome = judged(pod([refused] * 4, metadata=recorded.metadata("y")), given=expected(), control=before)
+    assert (outcome.verdict, outcome.reason) == (None, "CasesInvalid")
+
+
 def test_a_prediction_that_cannot_be_made_is_no_verdict_whatever_the_mode():
     silent = pod([recorded.trouble(answers.Trouble.Unreachable)])
     for mode in ("Enforce", "Warn", "Off"):

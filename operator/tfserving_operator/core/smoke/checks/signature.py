@@ -8,11 +8,12 @@ from typing import Final
 
 from tfserving_operator.api import reasons
 from tfserving_operator.core import inspection
-from tfserving_operator.core.smoke import causes, plans, recordings, signatures
+from tfserving_operator.core.smoke import answers, causes, plans, recordings, signatures
 from tfserving_operator.core.smoke.checks import evidence, goldens
 
 NAME: Final = "signature"
 _LISTED: Final = 4
+_REFUSED: Final = 400
 
 
 def check(found: evidence.Evidence, _setting: evidence.Setting) -> plans.CheckResult:
@@ -24,12 +25,12 @@ def check(found: evidence.Evidence, _setting: evidence.Setting) -> plans.CheckRe
     served = found.signature
     if served is None:
         return evidence.passed(NAME, "the metadata could not be read")
-    for before, whose in _before(found):
+    for before, whose, excuses in _before(found):
         changes = list(_changes(before, served))
         if not changes:
             continue
         shown = "; ".join(changes[:_LISTED]) + ("; …" if len(changes) > _LISTED else "")
-        broken = _broken(found)
+        broken = _broken(found, excuses)
         if not broken:
             return evidence.passed(NAME, f"it is not that of {whose}: {shown}")
         message = f"{broken}, and the signature is not that of {whose}: {shown}"
@@ -45,27 +46,34 @@ def _missing(pod: recordings.PodRecording, served: signatures.Metadata, name: st
     return evidence.failed(NAME, reasons.Reason.SignatureMismatch, message, cause=cause)
 
 
-def _before(found: evidence.Evidence) -> Iterator[tuple[inspection.Signature, str]]:
-    """The signatures to compare with, and whose they are."""
+def _before(
+    found: evidence.Evidence,
+) -> Iterator[tuple[inspection.Signature, str, Mapping[str, answers.Answer]]]:
+    """The signatures to compare with, whose they are, and what whoever has it answers to the cases.
+
+    Goldens were recorded with their signature: their cases fit it.
+    """
     told = found.recording.provenance
     if told is not None and told.signature is not None:
-        yield told.signature, "the model that the goldens were recorded from"
+        yield told.signature, "the model that the goldens were recorded from", {}
     control = found.recording.control
     name = found.request.control_signature_name or found.request.signature_name
     if control is not None and control.metadata is not None and name in control.metadata.signatures:
-        yield control.metadata.signatures[name], "the active revision"
+        yield control.metadata.signatures[name], "the active revision", control.answered
 
 
-def _broken(found: evidence.Evidence) -> str:
-    """Which of the user's cases is not answered as its golden is named; "" when all are, or all are made up."""
+def _broken(found: evidence.Evidence, before: Mapping[str, answers.Answer]) -> str:
+    """Which of the user's cases is not answered as its golden is named, and was before; "" when there is none."""
     if found.recording.made:
         return ""
     for pod, case, answer in found.recording.every_answer():
-        if answer.trouble is None and not answer.succeeded:
+        known = before.get(case.name)
+        if answer.status == _REFUSED and (known is None or known.succeeded):
             return f"pod {pod.pod}, case {case.name} is refused ({answer.error[:160]})"
         if answer.succeeded and case.expect is not None:
             for name in goldens.expected_names(case.expect):
-                if name not in answer.outputs and "" not in answer.outputs:
+                was_there = known is None or (known.succeeded and name in known.outputs)
+                if name not in answer.outputs and answers.ONLY_OUTPUT not in answer.outputs and was_there:
                     return f"pod {pod.pod}, case {case.name} gets no output {name}"
     return ""
 
