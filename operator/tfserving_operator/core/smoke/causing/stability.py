@@ -7,7 +7,7 @@ import numpy as np
 from tfserving_operator.core import inspection
 from tfserving_operator.core.smoke import causes
 from tfserving_operator.core.smoke.causing import seen
-from tfserving_operator.core.smoke.causing.story import Story, by_clue
+from tfserving_operator.core.smoke.causing.story import Story, by_clue, clue
 from tfserving_operator.core.smoke.checks import evidence
 
 _CLUES: Final = (
@@ -23,6 +23,8 @@ _CLUES: Final = (
     (inspection.Clue.RandomOps, causes.Cause.RandomOutputs, "The graph draws random numbers"),
 )
 """What makes answers unstable, the most particular first."""
+_WITHOUT_DRIFT: Final = (*_CLUES[:-2], _CLUES[-1], _CLUES[-2])
+"""The same for answers that wander in no direction: a generator of random numbers keeps a state, too."""
 _MIN_DRIFTS: Final = 3
 _EVEN: Final = 0.3
 """How far steps of a drift are apart, relative to their mean; random ones are apart by more than 1."""
@@ -37,14 +39,29 @@ def explain(found: evidence.Evidence) -> Story | None:
     if any(seen.is_shuffled(keys, rows.written, rows.repeated) for keys in seen.groups(rows.written)):
         told = "The rows of a batch are answered in another order each time"
         return Story(cause=causes.Cause.RowOrder, told=told)
-    for clue, cause, text in _CLUES:
-        if story := by_clue(found, clue, cause, text):
+    if story := _named_dropout(found):
+        return story
+    is_drift = _drifts(rows, differing)
+    for kind, cause, text in _CLUES if is_drift else _WITHOUT_DRIFT:
+        if story := by_clue(found, kind, cause, text):
             return story
     many = f"{len(differing)} of {len(rows.repeated)} rows get another answer when they are sent again"
-    if _drifts(rows, differing):
+    if is_drift:
         told = f"{many}, each time by about the same step"
         return Story(cause=causes.Cause.StateDrift, told=told)
     return Story(cause=causes.Cause.RandomOutputs, told=many)
+
+
+def _named_dropout(found: evidence.Evidence) -> Story | None:
+    """Tell dropout by its layer's name where it is not multiplied in the usual way."""
+    if by_clue(found, inspection.Clue.InputDisconnected, causes.Cause.InputDisconnected, ""):
+        return None
+    for kind in (inspection.Clue.RandomOps, inspection.Clue.StateUpdates):
+        detail = clue(found, kind) or ""
+        if "dropout" in detail.lower():
+            told = f"The graph draws random numbers in a dropout layer ({detail})"
+            return Story(cause=causes.Cause.DropoutActive, told=told)
+    return None
 
 
 def _drifts(rows: seen.Seen, differing: list[seen.Key]) -> bool:

@@ -78,9 +78,9 @@ def _constant(found: evidence.Evidence) -> Story | None:
 
 
 def _is_constant(found: evidence.Evidence) -> bool:
-    """Whether all answers are one, to the last bit."""
+    """Whether all answers are one; batches of other sizes differ in the last bits."""
     sample = units.gather(found)
-    return sample is not None and len(sample.units) > 1 and waking.recorded_spread(sample) == 0.0
+    return sample is not None and len(sample.units) > 1 and waking.recorded_spread(sample) <= waking.LAST_BITS
 
 
 def _stale_labels(found: evidence.Evidence) -> Story | None:

@@ -17,7 +17,8 @@ from tfserving_operator.core.smoke.probes import asking, grading, tokens, units
 EXACT: Final = 8
 _MOST: Final = 64
 """Slots that a greedy search takes on."""
-_MATRIX_RANK: Final = 2
+_TABLE_RANKS: Final = (2, 3)
+"""Rows of features, and sequences of them."""
 _ROUNDS: Final = 24
 _GREEDY_UNITS: Final = 8
 _KEPT: Final = (512, 48, 8)
@@ -82,9 +83,9 @@ def spaces(sample: units.Sample) -> Iterator[Space]:
             yield Space(names=tuple(names), inputs=tuple(names))
     ids = set(tokens.ids(sample))
     for name, array in first.items():
-        is_table = array.ndim == _MATRIX_RANK and array.dtype.kind in "fi"
-        if is_table and 2 <= array.shape[1] <= _MOST and (name not in ids or array.dtype.kind == "f"):  # noqa: PLR2004
-            slots = tuple(str(i) for i in range(array.shape[1]))
+        is_table = array.ndim in _TABLE_RANKS and array.dtype.kind in "fi"
+        if is_table and 2 <= array.shape[-1] <= _MOST and (name not in ids or array.dtype.kind == "f"):  # noqa: PLR2004
+            slots = tuple(str(i) for i in range(array.shape[-1]))
             yield Space(names=slots, inputs=(name,))
 
 

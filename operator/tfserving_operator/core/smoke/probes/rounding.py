@@ -67,7 +67,7 @@ def _steps(
 ) -> asking.Search[list[grading.Finding]]:
     """Find out whether the answers only move in steps, as after a cast within the model."""
     inspected = sample.found.request.inspection
-    if inspected is not None and inspection.Clue.IntegerCast not in inspected.clues:
+    if inspected is None or inspection.Clue.IntegerCast not in inspected.clues:
         return []
     ways: list[Callable[[Any], Any]] = [np.asarray, _nudger(_NUDGE), _nudger(2 * _NUDGE), _nudger(1.0)]
     trials = [asking.Trial(unit=unit, change=_on(floats, way)) for way in ways for unit in chosen]

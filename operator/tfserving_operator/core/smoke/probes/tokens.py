@@ -148,6 +148,8 @@ def one_hot(sample: units.Sample) -> Iterator[grading.Candidate]:
                 yield _mask(
                     name, f"{name} is sent as class indices{'' if keeps else ' (flat)'}", cause, index
                 )
+        elif _is_index_in_place(arrays):
+            yield _mask(name, f"{name} is sent as a one-hot vector", cause, _spread_out)
         elif name in ids(sample) or _is_index(arrays):
             yield from _as_vectors(sample, name, arrays, cause)
 
@@ -177,6 +179,21 @@ def _is_one_hot(arrays: list[Array]) -> bool:
         and bool((a.sum(axis=-1) == 1).all())
         for a in arrays
     )
+
+
+def _is_index_in_place(arrays: list[Array]) -> bool:
+    """An index in the first place of a vector that is zero otherwise."""
+    return all(
+        a.ndim == _MATRIX_RANK
+        and a.shape[1] > 1
+        and not a[:, 1:].any()
+        and bool(((a[:, 0] >= 0) & (a[:, 0] == np.round(a[:, 0])) & (a[:, 0] < a.shape[1])).all())
+        for a in arrays
+    ) and any(bool(a.any()) for a in arrays)
+
+
+def _spread_out(x: Array) -> Array:
+    return np.asarray(np.eye(x.shape[1], dtype=x.dtype)[x[:, 0].astype(np.int64)])
 
 
 def _is_index(arrays: list[Array]) -> bool:

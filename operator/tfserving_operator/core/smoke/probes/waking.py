@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from tfserving_operator.core import inspection
 from tfserving_operator.core.smoke import causes
 from tfserving_operator.core.smoke.probes import (
     asking,
@@ -19,6 +20,8 @@ from tfserving_operator.core.smoke.probes import (
 
 CLEARLY: Final = 1e-3
 """A relative spread that no rounding makes."""
+LAST_BITS: Final = 2e-7
+"""A relative spread that rounding makes where batches differ in size; a collapsed batch normalisation leaves 4e-7."""
 _UNITS: Final = 5
 _LARGE: Final = 20_000
 _LARGE_UNITS: Final = 3
@@ -27,6 +30,8 @@ _HUGE: Final = (1e6, 1e9, 1e12)
 """What is left after a division by a broken variance is found again with such inputs only."""
 _SMALLER: Final = ("divided by 255", "scaled to [-1, 1] (x / 127.5 - 1)", "divided by 16", "divided by 1000")
 _BATCH_NORM_OPS: Final = ("FusedBatchNorm", "Rsqrt")
+_RELU_OPS: Final = ("Relu", "LeakyRelu", "_FusedConv2D", "_FusedMatMul")
+_SEQUENCE_RANK: Final = 3
 
 
 _CONSTANT: Final = grading.Finding(
@@ -92,7 +97,7 @@ def search(sample: units.Sample) -> asking.Search[list[grading.Finding]]:
     if woken:
         return _first_cause(woken)
     larger = yield from _try("wake larger", list(_larger(sample)), chosen)
-    if not larger and recorded_spread(sample) == 0.0:
+    if not larger and recorded_spread(sample) <= LAST_BITS:
         huge = yield from _try("wake huge", list(_larger(sample, _HUGE)), chosen)
         return _judge_huge(sample, huge)
     fractional = [c for c in _larger(sample) if _has_fractions(c, chosen)]
@@ -191,37 +196,62 @@ def _judge_larger(
     sample: units.Sample, larger: Sequence[_Woken], cut: Sequence[_Woken]
 ) -> list[grading.Finding]:
     apart = recorded_spread(sample)
-    for grown in larger:
+    for grown in larger if _may_cast(sample) else ():
         same = [c for c in cut if c.candidate.when == grown.candidate.when]
         if same and _equal(grown.outputs, same[0].outputs):
             when = f"{grown.candidate.when}, and not by their fractions"
             return [_differ(when, causes.Cause.IntegerTruncation)]
-    if larger and apart == 0.0:
-        return [_differ(larger[0].candidate.when, causes.Cause.DeadActivations)]
+    if larger and apart <= LAST_BITS:
+        is_masked = _is_sequence(sample) and _has_op(sample, _RELU_OPS) is False
+        cause = causes.Cause.SequenceMasked if is_masked else causes.Cause.DeadActivations
+        return [_differ(larger[0].candidate.when, cause)]
     found = []
-    if apart > 0.0 and has_batch_norm(sample) is not False:
+    if apart > LAST_BITS and has_batch_norm(sample) is not False:
         when = f"The answers are {apart:.1g} apart, relative to their size, and not the same to the last bit"
         found = [grading.Finding(when=when, cause=causes.Cause.CollapsedBatchNorm, tier=grading.Tier.Single)]
     if larger and not has_batch_norm(sample):
         found.append(_differ(larger[0].candidate.when, causes.Cause.ScaledTwice))
-    return found or [_CONSTANT]
+    return found or _unmoved(sample)
 
 
 def _judge_huge(sample: units.Sample, huge: Sequence[_Woken]) -> list[grading.Finding]:
     if not huge:
-        return [_CONSTANT]
+        return _unmoved(sample)
     named = [causes.Cause.CollapsedBatchNorm] if has_batch_norm(sample) is not False else []
     if not has_batch_norm(sample):
         named.append(causes.Cause.DeadActivations)
     return [_differ(huge[0].candidate.when, cause) for cause in named]
 
 
+def _unmoved(sample: units.Sample) -> list[grading.Finding]:
+    """Nothing makes the answers differ: a mask hides the ids, or the output is constant."""
+    inspected = sample.found.request.inspection
+    disconnected = {inspection.Clue.InputDisconnected, inspection.Clue.ConstantOutput}
+    if inspected is None or disconnected & inspected.clues.keys() or not tokens.ids(sample):
+        return [_CONSTANT]
+    when = "The graph is wired to the ids, and no ids that were tried make the answers differ"
+    return [grading.Finding(when=when, cause=causes.Cause.SequenceMasked, tier=grading.Tier.Single)]
+
+
+def _is_sequence(sample: units.Sample) -> bool:
+    return any(sample.units[0].columns[name].ndim == _SEQUENCE_RANK for name in sample.named("f"))
+
+
+def _may_cast(sample: units.Sample) -> bool:
+    inspected = sample.found.request.inspection
+    return inspected is None or inspection.Clue.IntegerCast in inspected.clues
+
+
 def has_batch_norm(sample: units.Sample) -> bool | None:
     """Whether the inspected graph has batch normalisation; None where nobody inspected it."""
+    return _has_op(sample, _BATCH_NORM_OPS)
+
+
+def _has_op(sample: units.Sample, starts: tuple[str, ...]) -> bool | None:
     inspected = sample.found.request.inspection
     if inspected is None or not inspected.ops:
         return None
-    if any(op.startswith(_BATCH_NORM_OPS) for op in inspected.ops):
+    if any(op.startswith(starts) for op in inspected.ops):
         return True
     return None if inspected.truncated else False
 
