@@ -27,9 +27,8 @@ class Backbone(pipelines.Classifier):
         y = np.arange(_IMAGES) % self.classes
         self._split(_pictures(random, y, side), y)
         self._calibrate()
-        features = self.features(tf.constant(self.prepare(self.x))).numpy()
         more = self.features(tf.constant(self.prepare(self.train_x))).numpy()
-        width = features.shape[1]
+        width = more.shape[1]
         self.middle, self.spread = more.mean(0), more.std(0) + 1e-3
         self.weights = {
             "w": networks.variable(np.zeros((width, self.classes))),

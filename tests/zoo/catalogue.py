@@ -18,6 +18,8 @@ from tests.zoo.families import (
     tabular,
     tempting,
     text,
+    token_ids,
+    wiring,
 )
 
 FAMILIES: Final[tuple[ModuleType, ...]] = (
@@ -25,7 +27,9 @@ FAMILIES: Final[tuple[ModuleType, ...]] = (
     dense,
     dense_numbers,
     conv,
+    wiring,
     text,
+    token_ids,
     recurrent,
     tabular,
     files,

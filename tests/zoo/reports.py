@@ -4,12 +4,15 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import rich.console
 import rich.table
 
 from tests.zoo import entries, results
 
+_DARK: Final = 20
+"""Cells of this count and more are too dark for black."""
 _PASS, _FAIL = "Pass", "Fail"
 
 
@@ -84,7 +87,8 @@ def draw(path: Path, found: Sequence[results.Result]) -> None:
     for y, row in enumerate(rows):
         for x, column in enumerate(columns):
             if count := pairs.get((row, column), 0):
-                colour = "black" if row == column else "crimson"
+                right = "white" if count > _DARK else "black"
+                colour = right if row == column else "crimson"
                 axes.text(x, y, str(count), ha="center", va="center", fontsize=7, color=colour)
     axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=7)
     axes.set_yticks(range(len(rows)), rows, fontsize=7)

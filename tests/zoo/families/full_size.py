@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 
 from tests.zoo import entries, lazily
-from tests.zoo.families import common, conv
+from tests.zoo.families import common, wiring
 from tfserving_operator.core.smoke.causes import Cause
 
 tf: Any = lazily.Module("tensorflow")
@@ -45,7 +45,7 @@ def _images(shop: Any) -> entries.Specimen:
     pipeline = shop.trained.inception
     spec = networks.spec("image", pipeline.side, pipeline.side, 3, dtype=tf.uint8)
     shop.probabilities(pipeline, lambda raw: pipeline.answer(tf.cast(raw, tf.float32)), spec=spec)
-    rows = [row | {"decode": {"channels": "RGB"}} for row in conv.as_base64(conv.encoded(pipeline.rows))]
+    rows = [row | {"decode": {"channels": "RGB"}} for row in wiring.as_base64(wiring.encoded(pipeline.rows))]
     return shop.specimen(pipeline, rows=rows, form=entries.Form.Images, groups=GROUPS, records={})
 
 
@@ -78,7 +78,7 @@ def _files(*, connected: bool) -> common.Builder:
             return {"probabilities": tf.nn.softmax(pipeline.head(bottleneck))}
 
         shop.export(answer, networks.spec("image_bytes", dtype=tf.string), variables=pipeline.variables)
-        rows = conv.as_base64(conv.encoded(pipeline.rows))
+        rows = wiring.as_base64(wiring.encoded(pipeline.rows))
         return shop.specimen(pipeline, rows=rows, groups=GROUPS, records={})
 
     return build

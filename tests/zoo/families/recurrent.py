@@ -10,14 +10,30 @@ from tfserving_operator.core.smoke.causes import Cause
 
 tf: Any = lazily.Module("tensorflow")
 keras: Any = lazily.Module("keras")
+workshop: Any = lazily.Module("tests.zoo.workshop")
 networks: Any = lazily.Module("tests.zoo.networks")
 fault, healthy = entries.fault, entries.healthy
 
 
-def _masked(pipeline: Any, raw: Any) -> Any:
-    """Keras's Masking with the wrong value: every step counts as padding."""
-    steps = tf.cast(tf.reduce_any(tf.abs(raw) > 50.0, axis=2), tf.int32)
-    return pipeline.logits(raw, mask=steps)
+def _with_mask(*, hidden: bool) -> common.Builder:
+    """The mask is an input: 1 keeps a step. Clients that take 1 for padding hide all of a full sequence."""
+
+    def build(shop: Any) -> entries.Specimen:
+        pipeline = shop.trained.series
+        specs = [
+            networks.spec("series", pipeline.STEPS, 2),
+            networks.spec("mask", pipeline.STEPS, dtype=tf.int32),
+        ]
+
+        def answer(series: Any, mask: Any) -> Any:
+            return {"probabilities": tf.nn.softmax(pipeline.logits(series, mask=mask))}
+
+        shop.export(answer, *specs, variables=pipeline.variables)
+        mask = [0 if hidden else 1] * pipeline.STEPS
+        rows = [{"series": row, "mask": mask} for row in workshop.plain(pipeline.rows)]
+        return shop.specimen(pipeline, rows=rows, records={"series": pipeline.train_x})
+
+    return build
 
 
 def _swapped(pipeline: Any, raw: Any) -> Any:
@@ -88,6 +104,7 @@ def _keras_units(shop: Any, *, returns: str = "GRU") -> entries.Specimen:
 
 
 ENTRIES: Final = (
+    healthy("recurrent-mask-input", _with_mask(hidden=False), "sequences with a mask as a second input"),
     healthy("recurrent-series", common.served("series"), "the recurrent baseline"),
     healthy("recurrent-gru", _keras_units, "keras's gated units, a loop in the graph"),
     healthy(
@@ -95,13 +112,11 @@ ENTRIES: Final = (
     ),
     fault(
         "recurrent-masked",
-        common.with_logits("series", _masked),
+        _with_mask(hidden=True),
         "sequence fully masked",
         Cause.SequenceMasked,
         same_output=True,
-        undecidable={
-            entries.Inputs.Made: "made inputs are larger than those of training, and the mask lets them through"
-        },
+        undecidable={entries.Inputs.Made: "made masks hold ones too: some steps are read"},
     ),
     fault(
         "recurrent-feature-order",
