@@ -117,7 +117,8 @@ def _close(one: Array, other: Array) -> bool:
         return bool((one == other).all())
     if not {one.dtype.kind, other.dtype.kind} <= set("fiub"):
         return False
-    scale = float(np.nanmax(np.abs(one.astype(float)), initial=0.0))
+    numbers = one.astype(float)
+    scale = float(np.abs(numbers[np.isfinite(numbers)]).max(initial=0.0))
     room = ATOL + RTOL * scale
     return bool(np.allclose(one.astype(float), other.astype(float), rtol=RTOL, atol=room, equal_nan=True))
 

@@ -110,7 +110,13 @@ def _tokenised(sample: units.Sample, name: str) -> Iterator[grading.Candidate]:
 
             when = f"the text is {text}"
             group = f"{when} {size} {filler}"
-            yield grading.Candidate(when=when, cause=causes.Cause.RawText, change=change, group=group)
+            yield grading.Candidate(
+                when=when,
+                cause=causes.Cause.RawText,
+                change=change,
+                group=group,
+                tier=grading.Tier.Swap,  # lower case alone is simpler than words in lower case
+            )
 
 
 def _forms(sample: units.Sample, name: str, longest: int) -> list[tuple[int, str]]:
