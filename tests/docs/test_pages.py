@@ -110,15 +110,11 @@ def test_generated_parts_are_in_step(capsys):
 
 
 def test_the_operators_rights_are_those_that_the_page_lists():
-    text = (CHART / "templates" / "rbac.yaml").read_text()
-    granted = {
-        resource: set(verbs)
-        for resources, verbs in (
-            (yaml.safe_load(resources), yaml.safe_load(verbs))
-            for resources, verbs in re.findall(r"resources: (\[.*\])\n\s*verbs: (\[.*\])", text)
-        )
-        for resource in resources
-    }
+    text = "".join((CHART / "templates" / name).read_text() for name in ("_helpers.tpl", "rbac.yaml"))
+    granted: dict[str, set[str]] = {}
+    for resources, verbs in re.findall(r"resources: (\[.*\])\n\s*verbs: (\[.*\])", text):
+        for resource in yaml.safe_load(resources):
+            granted.setdefault(resource, set()).update(yaml.safe_load(verbs))
     page = (pages.CHECKOUT / "docs" / "security.md").read_text()
     rows = re.findall(r"^\| (`[a-z/`, ]+`) \| ([a-z, ]+) \|", page, re.MULTILINE)
     listed = {
@@ -132,5 +128,16 @@ def test_the_operators_rights_are_those_that_the_page_lists():
 @pytest.mark.parametrize("page", pages.PAGES, ids=pages.name_of)
 def test_values_of_the_chart_that_are_named_exist(page: Path):
     values = yaml.safe_load((CHART / "values.yaml").read_text())
-    named = re.findall(r"\b(policy|rbac|crds)\.([a-zA-Z]+)\b", pages.code(page))
-    assert [f"{group}.{name}" for group, name in named if name not in values[group]] == []
+    groups = "|".join(name for name, value in values.items() if isinstance(value, dict) and value)
+    named = re.findall(rf"(?<![\w.])(?:{groups})(?:\.[a-zA-Z]+)+\b(?![./])", pages.code(page))
+
+    def is_there(path: str) -> bool:
+        at = values
+        for part in path.split("."):
+            if not isinstance(at, dict) or part not in at:
+                return False
+            at = at[part]
+        return True
+
+    mine = [path for path in named if not path.startswith("resources.")]  # those are the spec's
+    assert [path for path in mine if not is_there(path)] == []
