@@ -16,8 +16,9 @@ from tfserving_operator.core.workloads import names
 
 REMEMBERED: Final = 64
 """Smoke inputs that are kept in memory, the last used ones."""
-REMEMBERED_BYTES: Final = 64 * 1024 * 1024
-"""Of all of them together, as JSON; the last used one is kept whatever its size."""
+REMEMBERED_BYTES: Final = 24 * 1024 * 1024
+"""Of all of them together, as JSON, of which Python's lists take several times as much; the last used one is kept
+whatever its size."""
 
 
 class CasesMissingError(Exception):

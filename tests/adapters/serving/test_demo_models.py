@@ -1,8 +1,10 @@
 """The verdicts that the demo shows, on its own models, behind the real C++ runtime."""
 
+import time
 from pathlib import Path
 
 import pytest
+import requests
 
 from local.demo import manifests, models
 from local.progress import Progress
@@ -29,7 +31,17 @@ def server(known: models.Models, tmp_path_factory: pytest.TempPathFactory):
     )
     flag = servers.config_file(folder, servers.model(models.MODEL, Path(known.folder) / models.MODEL, policy))
     with servers.running(folder, flag, "--rest_api_num_threads=8") as process:
+        for version in models.VERSIONS:  # the server is up with the first one
+            wait_for(process, version)
         yield process
+
+
+def wait_for(server: servers.Server, version: int) -> None:
+    url = f"http://127.0.0.1:{server.port}/v1/models/{models.MODEL}/versions/{version}/metadata"
+    until = time.monotonic() + 120
+    while requests.get(url, timeout=10).status_code != 200:
+        assert time.monotonic() < until, f"version {version} is not served"
+        time.sleep(0.1)
 
 
 async def smoke(server: servers.Server, version: int, given: list[dict[str, object]]) -> plans.TestOutcome:

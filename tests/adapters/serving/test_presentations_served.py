@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.adapters.serving import export_goldens
-from tests.adapters.serving.test_served_models import ROWS, goldens, rows, smoke
+from tests.adapters.serving.served import ROWS, goldens, rows, smoke
 from tfserving_operator.api import reasons
 from tfserving_operator.core.smoke import plans
 

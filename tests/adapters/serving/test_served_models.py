@@ -1,53 +1,15 @@
 """The smoke test against real models, served by the real C++ runtime."""
 
 from pathlib import Path
-from typing import Any
 
-import aiohttp
-import numpy as np
 import pytest
 
-from tests.adapters.serving import export_goldens
+from tests.adapters.serving.served import ROWS, goldens, rows, smoke
 from tests.local.modelserver import servers
-from tests.support import smoketests
-from tfserving_operator.adapters import serving
 from tfserving_operator.api import reasons
 from tfserving_operator.core.smoke import cases, plans
 
 Pass, Fail, Inconclusive = reasons.Verdict.Pass, reasons.Verdict.Fail, reasons.Verdict.Inconclusive
-ROWS = np.random.default_rng(3).integers(0, 17, size=(6, 4)).astype(float)
-
-
-async def smoke(
-    session: aiohttp.ClientSession,
-    server: servers.Server,
-    model: str,
-    given: list[dict[str, Any]] | None = None,
-    **changed: Any,
-) -> plans.TestOutcome:
-    target = plans.Target(pod="digits-1-a", address=f"127.0.0.1:{server.port}")
-    if control := changed.pop("control_server", None):
-        address = f"127.0.0.1:{control.port}"
-        changed |= {"control": plans.Target(pod="digits-0-a", address=address), "control_version": 1}
-    request = smoketests.request(model_name=model, targets=(target,), **changed)
-    return await serving.run_test(session, request, cases.resolve(given or []), smoketests.clock)
-
-
-def rows(values: np.ndarray = ROWS, **golden: Any) -> list[dict[str, Any]]:
-    return [{"name": f"row-{i}", "instances": [row.tolist()], **golden} for i, row in enumerate(values)]
-
-
-def goldens() -> list[dict[str, Any]]:
-    return [
-        {
-            **case,
-            "expect": {
-                "outputs": {"probabilities": export_goldens.good(np.array(case["instances"])).tolist()}
-            },
-        }
-        for case in rows()
-    ]
-
 
 HEALTHY = ["good", "retrained", "side", "tiny", "rare", "embedding", "fixed", "logarithm"]
 
@@ -72,17 +34,19 @@ async def test_a_healthy_model_passes_without_cases(session, model_server, model
     ("model", "reason", "cause"),
     [
         ("constant", "IdenticalOutputs", "ConstantOutput"),
-        ("collapsed", "IdenticalOutputs", "ConstantOutput"),
-        ("echo", "IdenticalOutputs", "ConstantOutput"),
+        ("collapsed", "IdenticalOutputs", "CollapsedBatchNorm"),
+        ("echo", "IdenticalOutputs", None),
         ("nan", "NonFiniteOutputs", "NotANumber"),
     ],
 )
 async def test_a_faulty_model_fails_without_cases_and_with(session, model_server, model, reason, cause):
     made = await smoke(session, model_server, model)
-    assert (made.verdict, made.reason, made.cause) == (Fail, reason, cause), made
-    if model != "echo":
+    assert (made.verdict, made.reason) == (Fail, reason), made
+    if cause is not None:
+        assert cause in made.cause, made
         given = await smoke(session, model_server, model, rows())
-        assert (given.verdict, given.reason, given.cause) == (Fail, reason, cause), given
+        assert (given.verdict, given.reason) == (Fail, reason), given
+        assert cause in given.cause, given
 
 
 async def test_a_model_passes_with_its_goldens_and_records_what_it_passed_with(session, model_server):
