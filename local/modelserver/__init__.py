@@ -17,6 +17,8 @@ The modules, from the bottom up::
     batchtensors batchqueues  the tensors of several requests as one's; who waits for which batch
     batching                  sessions that wait for more requests before they run
     sources labels            which versions should be loaded; names for versions
+    tensorprotos examples     tensors and examples out of the API's own messages
+    classifying inference     what a signature offers to classify and regress calls; every call of the API
     tfrecords warmup          recorded requests, and their replay
     tflitefiles tflite        TensorFlow Lite models: the signatures in their files; interpreters
     loading                   what loading a folder consists of
@@ -24,10 +26,9 @@ The modules, from the bottom up::
     manager configpolls       what makes them so; the config file, read again
     jsondocs jsonarrays       JSON as RapidJSON reads and quotes it; arrays from it
     jsoninput jsonoutput      the REST encoding of predict requests and their answers
-    tensorprotos examples     tensors and examples out of the API's own messages
-    classifying inference     what a signature offers to classify and regress calls; every call of the API
     metadata rest restinference web   answers to REST requests; the HTTP server
-    grpcservices grpcserver   answers to gRPC calls; the gRPC server
+    grpcservices profiler     answers to gRPC calls; the runtime's profiler behind them
+    grpcserver                the gRPC server
     server                    the process
 
 It is a development part: nothing of the operator is used here, and the operator does not know that it exists.
