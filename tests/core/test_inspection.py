@@ -105,6 +105,25 @@ def test_what_matters_least_is_left_out_first():
     assert set(back.ops.values()) == set(range(199, 199 - len(back.ops), -1))
 
 
+def test_a_hundred_features_fit():
+    features = tuple(
+        inspection.Feature(
+            name=f"a_feature_of_{i}",
+            dtype="DT_FLOAT" if i < 60 else "DT_STRING",
+            shape=(1,),
+            has_default=i < 9,
+        )
+        for i in range(100)
+    )
+    found = inspection.build(
+        features={"serving_default": features}, clues=dict.fromkeys(inspection.Clue, "d" * 60)
+    )
+
+    back = inspection.parse_termination_message(inspection.render(found).decode())
+
+    assert back == found
+
+
 def test_the_clues_are_kept_when_nearly_nothing_is():
     wide = {f"input-{i}" * 20: inspection.Tensor(dtype="DT_FLOAT", shape=(-1,)) for i in range(200)}
     found = inspection.build(

@@ -18,7 +18,7 @@ from tfserving_operator.core import inspection
 from tfserving_operator.inspector import analysis, savedmodel, wire
 
 MOST_SECONDS = 8
-"""Of CPU, on a machine that does other things beside; the slowest takes about 3."""
+"""Of CPU, on a machine that does other things beside; the slowest takes about 2."""
 MOST_KIBIBYTES = 128 * 1024
 """Half of what the container has. Pages of the mapped file are not counted: the kernel takes them back."""
 CALL = "PartitionedCall"
@@ -199,6 +199,33 @@ def test_what_recursion_hides_is_no_clue(tmp_path: Path):
             clues = analysis.analyse(graph).clues
         expected = {inspection.Clue.InputDisconnected, inspection.Clue.ConstantOutput}
         assert set(clues) == (expected if make is cyclic_graph or make is recursive_functions else set())
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        pb.node("y", CALL, "x", f="absent"),
+        pb.node("y", CALL, "x"),
+        pb.node("y", "If", "x", "x", then_branch="absent", else_branch="absent"),
+        pb.node("y", "While", "x", cond="absent", body="absent"),
+        pb.node("y", "Relu", "absent"),
+    ],
+)
+def test_what_cannot_be_followed_is_not_called_disconnected(node):
+    graph = savedmodel.parse(pb.saved_model([pb.node("x", "Placeholder"), node]))
+
+    assert graph is not None
+    assert analysis.analyse(graph).clues == {}
+
+
+@pytest.mark.parametrize("op", ["StopGradient", "TensorSliceDataset", "Relu"])
+def test_ops_without_functions_leave_no_gap(op):
+    graph = savedmodel.parse(
+        pb.saved_model([pb.node("x", "Placeholder"), pb.node("z", "Const"), pb.node("y", op, "z")])
+    )
+
+    assert graph is not None
+    assert inspection.Clue.InputDisconnected in analysis.analyse(graph).clues
 
 
 @settings(max_examples=300, deadline=None)

@@ -14,6 +14,8 @@ def find(seen: picture.Picture) -> Iterator[tuple[Clue, str]]:
     """Find outputs that no input reaches. Nothing is said where values may take a way with no edge."""
     if not seen.inputs or not all(seen.outputs.values()) or len(seen.outputs) > _MAX_OUTPUTS:
         return
+    if seen.ways.has_gaps:
+        return
     inputs = {vertex for vertices in seen.inputs.values() for vertex in vertices}
     hidden = _hidden_ways(seen)
     reached = {

@@ -20,7 +20,7 @@ INNER: Final = frozenset({_ARGUMENT, _RESULT, _CONTROL, FED})
 _CALLS: Final = frozenset({"PartitionedCall", "StatefulPartitionedCall", "TPUPartitionedCall"})
 _BRANCHES: Final = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
 LOOPS: Final = frozenset({"While", "StatelessWhile"})
-_FUNCTIONAL: Final = re.compile("Dataset|Defun|Call|Launch|Function|Gradient|^For$|Composite|Scan")
+_FUNCTIONAL: Final = re.compile("Dataset|Defun|Call|Launch|Function|SymbolicGradient|^For$|Composite|Scan")
 """Other ops that take functions: what they do with them is not looked at."""
 _PASSED: Final = frozenset({"IdentityN", "Switch", "RefSwitch"})
 SHAPE_OPS: Final = frozenset(
@@ -72,6 +72,8 @@ class Flow:
         self.vertices: list[Vertex] = []
         self.looped: set[str] = set()
         """Functions that run for parts of a batch: loops' bodies and what datasets map."""
+        self.has_gaps = False
+        """Whether a function that is called is not there."""
         self._graph = graph
         self._library = library
         self._budget = budget
@@ -258,9 +260,11 @@ class Flow:
         return [function for name in names for function in node.attribute(name).functions()]
 
     def _call(self, vertex: Vertex, functions: list[str], site: _Site, *, whole: bool = False) -> None:
+        self.has_gaps = self.has_gaps or not (functions or whole)
         for name in functions:
             function = self._library.get(name)
             if function is None:
+                self.has_gaps = True
                 continue
             self._add_site(name, vertex.name, site)
             results = range(len(function.returns)) if whole else (vertex.output,)

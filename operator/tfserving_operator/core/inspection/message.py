@@ -4,8 +4,9 @@ The kubelet keeps at most 4096 bytes of it. `render` leaves out what is least ne
 report fits; `parse_termination_message` reads it back.
 """
 
+import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -146,10 +147,7 @@ def _encode(inspection: report.Inspection) -> bytes:
     raw |= {key: getattr(inspection, name) for key, name in _PLAIN.items()}
     raw["signatures"] = {name: _encode_signature(value) for name, value in inspection.signatures.items()}
     raw["assets"] = {name: _encode_asset(asset) for name, asset in inspection.assets.items()}
-    raw["features"] = {
-        name: [[f.name, f.dtype, f.shape, int(f.has_default)] for f in features]
-        for name, features in inspection.features.items()
-    }
+    raw["features"] = {name: _encode_features(features) for name, features in inspection.features.items()}
     raw["hints"] = {
         signature: {name: [hint.ids, hint.reads, hint.words] for name, hint in named.items()}
         for signature, named in inspection.hints.items()
@@ -163,6 +161,12 @@ def _encode_signature(signature: report.Signature) -> dict[str, Any]:
         return {name: [t.dtype, None if t.shape is None else list(t.shape)] for name, t in tensors.items()}
 
     return {"method": signature.method, "in": encode(signature.inputs), "out": encode(signature.outputs)}
+
+
+def _encode_features(features: Sequence[report.Feature]) -> list[Any]:
+    """Those of one type and shape together: there may be hundreds."""
+    alike = itertools.groupby(features, key=lambda f: (f.dtype, f.shape, int(f.has_default)))
+    return [[*kind, [feature.name for feature in found]] for kind, found in alike]
 
 
 def _encode_asset(asset: report.Asset) -> list[Any]:
@@ -186,8 +190,8 @@ def _decode(raw: Mapping[str, Any]) -> report.Inspection:
         clues=_decode_clues(raw.get("clues", {})),
         assets={str(name): _decode_asset(value) for name, value in raw.get("assets", {}).items()},
         features={
-            str(name): tuple(_decode_feature(*value) for value in values)
-            for name, values in raw.get("features", {}).items()
+            str(name): tuple(feature for group in groups for feature in _decode_features(*group))
+            for name, groups in raw.get("features", {}).items()
         },
         hints={
             str(signature): {str(name): _decode_hint(*value) for name, value in named.items()}
@@ -229,10 +233,13 @@ def _decode_asset(raw: Any) -> report.Asset:
     )
 
 
-def _decode_feature(name: Any, dtype: Any, shape: Any, has_default: Any) -> report.Feature:
-    return report.Feature(
-        name=str(name), dtype=str(dtype), shape=_decode_shape(shape), has_default=bool(has_default)
-    )
+def _decode_features(dtype: Any, shape: Any, has_default: Any, names: Any) -> list[report.Feature]:
+    return [
+        report.Feature(
+            name=str(name), dtype=str(dtype), shape=_decode_shape(shape), has_default=bool(has_default)
+        )
+        for name in names
+    ]
 
 
 def _decode_hint(ids: Any, reads: Any, words: Any) -> report.Hint:
