@@ -45,11 +45,6 @@ def program() -> str:
     return os.environ.get("TENSORFLOW_MODEL_SERVER") or str(OWN_PROGRAM)
 
 
-def is_original() -> bool:
-    """Whether somebody runs these tests against another server than this project's."""
-    return Path(program()).resolve() != OWN_PROGRAM.resolve()
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Server:
     """A running server."""
