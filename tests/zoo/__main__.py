@@ -10,7 +10,7 @@ from typing import Final
 import click
 import rich.console
 
-from tests.zoo import building, catalogue, entries, keepers, reports, results
+from tests.zoo import building, catalogue, entries, keepers, listing, reports, results
 
 REPORTS: Final = Path(__file__).parents[2] / "build" / "zoo"
 MODELS_PER_SERVER: Final = 24
@@ -53,11 +53,23 @@ def _parts(names: Sequence[str], size: int) -> list[list[str]]:
     "--inputs", type=click.Choice([str(i) for i in entries.Inputs]), multiple=True, help="Only these tests."
 )
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Servers at a time.")
+@click.option(
+    "--catalogue", "is_listing", is_flag=True, help="Print the catalogue as Markdown, and test nothing."
+)
 @click.option("--verbose", is_flag=True, help="Print what the engine said to what went wrong.")
 def main(
-    seeds: int | None, seed: int, only: Sequence[str], inputs: Sequence[str], jobs: int, verbose: bool
+    seeds: int | None,
+    seed: int,
+    only: Sequence[str],
+    inputs: Sequence[str],
+    jobs: int,
+    is_listing: bool,
+    verbose: bool,
 ) -> None:
     """Run the zoo; the exit code is 1 when a promise is broken."""
+    if is_listing:
+        click.echo(listing.markdown(catalogue.chosen(only)))
+        return
     console = rich.console.Console(width=None if sys.stdout.isatty() else 200)
     modes = [entries.Inputs(each) for each in inputs]
     found = run(only, range(1, seeds + 1) if seeds else (seed,), jobs, modes)

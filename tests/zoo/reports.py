@@ -23,30 +23,40 @@ def write_json(path: Path, found: Sequence[results.Result]) -> None:
 
 
 def show(console: rich.console.Console, found: Sequence[results.Result]) -> None:
-    """Print the confusion table, one row a model and test."""
+    """Print the confusion table, one row a model: what is expected, and what the engine said to each kind of inputs."""
     table = rich.table.Table(title="The zoo", header_style="bold")
-    for heading in ("model", "seed", "inputs", "expected", "got", "reason", "s", ""):
+    headings = ("model", "seed", "expected", "with goldens", "without", "made inputs", "s", "")
+    for heading in headings:
         table.add_column(heading, overflow="fold")
-    for result in sorted(found, key=lambda r: (r.kind, r.model, r.seed, r.inputs)):
+    models: dict[tuple[str, str, int], dict[str, results.Result]] = {}
+    for result in found:
+        models.setdefault((result.kind, result.model, result.seed), {})[result.inputs] = result
+    for (_, model, seed), tests in sorted(models.items()):
+        first = next(iter(tests.values()))
         table.add_row(
-            result.model,
-            str(result.seed),
-            result.inputs,
-            " ".join(filter(None, [result.verdict or "any", " or ".join(result.causes)])),
-            " ".join(filter(None, [result.got.verdict or "none", result.got.cause])),
-            result.got.reason,
-            f"{result.seconds:.1f}",
-            mark(result),
+            model,
+            str(seed),
+            " or ".join(first.causes) or _PASS,
+            *(_said(tests.get(str(inputs))) for inputs in entries.Inputs),
+            f"{sum(result.seconds for result in tests.values()):.1f}",
+            _mark(list(tests.values())),
         )
     console.print(table)
     console.print(summary(found))
 
 
-def mark(result: results.Result) -> str:
-    """A word for each row: what is wrong with it."""
-    if result.problems:
-        return f"[red]{'; '.join(result.problems)}[/]"
-    if result.counts_for_causes and not result.names_cause:
+def _said(result: results.Result | None) -> str:
+    if result is None:
+        return ""
+    said = " ".join(filter(None, [result.got.verdict or result.got.reason, result.got.cause]))
+    return f"[red]{said}[/]" if result.problems else said
+
+
+def _mark(tests: Sequence[results.Result]) -> str:
+    """What is wrong with a row, in words."""
+    if problems := sorted({problem for result in tests for problem in result.problems}):
+        return f"[red]{'; '.join(problems)}[/]"
+    if any(result.counts_for_causes and not result.names_cause for result in tests):
         return "[yellow]another cause[/]"
     return "[green]ok[/]"
 
