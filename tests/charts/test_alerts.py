@@ -1,30 +1,19 @@
 """The alert rules, by promtool's own unit tests, and a runbook page for each."""
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from local.charts import tools
-from tests.charts import rendering
+from tests.charts import judging, rendering
 
 pytestmark = pytest.mark.cluster
 
 CASES = Path(__file__).parent / "data" / "alerts_test.yaml"
 RUNBOOKS = rendering.CHECKOUT / "docs" / "runbooks"
 RENDERED = "metrics.prometheusRule.enabled=true"
-
-
-def promtool(*arguments: str | Path) -> str:
-    """What promtool says; it must be content."""
-    done = subprocess.run(
-        [str(tools.ensure_promtool()), *map(str, arguments)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def rules() -> list[dict[str, Any]]:
@@ -41,7 +30,7 @@ def rule_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_prometheus_takes_the_rules(rule_file: Path) -> None:
-    said = promtool("check", "rules", "--lint=all", "--lint-fatal", rule_file)
+    said = judging.promtool("check", "rules", "--lint=all", "--lint-fatal", rule_file)
     assert f"{len(rules())} rules found" in said
 
 
@@ -49,7 +38,7 @@ def test_alerts_fire_when_they_should_and_only_then(rule_file: Path) -> None:
     cases = yaml.safe_load(CASES.read_text())
     path = rule_file.with_name("cases.yaml")
     path.write_text(yaml.safe_dump({"rule_files": [str(rule_file)], **cases}))
-    assert "SUCCESS" in promtool("test", "rules", path)
+    assert "SUCCESS" in judging.promtool("test", "rules", path)
 
 
 def test_every_alert_is_seen_to_fire_and_to_keep_silent() -> None:
