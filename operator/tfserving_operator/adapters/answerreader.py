@@ -16,8 +16,8 @@ REQUEST: Final = struct.Struct("<IQ")
 """HTTP status, and length of the body that follows."""
 RESPONSE: Final = struct.Struct("<Q")
 """Length of the pickled answer that follows."""
-MEMORY_BYTES: Final = 320 * 1024 * 1024
-"""What a hostile body may make this process allocate; a million values take a tenth of it."""
+MEMORY_BYTES: Final = 224 * 1024 * 1024
+"""What a hostile body may make this process allocate; a million values take a third of it."""
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ LOOP_BYTES: Final = 32 * 1024
 """Smaller bodies are read at once."""
 THREAD_BYTES: Final = 512 * 1024
 """Larger ones are read in the process: a thread would hold the interpreter for more than 10 ms."""
-KEPT_BYTES: Final = 96 * 1024 * 1024
-"""Of all outputs that one test keeps: 24 answers of a million values."""
+KEPT_BYTES: Final = 64 * 1024 * 1024
+"""Of all outputs that one test keeps: 16 answers of a million values."""
 
 
 class Reader:
