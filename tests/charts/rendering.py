@@ -38,9 +38,14 @@ def text(*sets: str, values: str = "{}", only: str = "", crd: bool = False) -> s
     return answer.stdout
 
 
+def canonical(values: dict[str, Any]) -> str:
+    """Values as a text that can be a cache's key."""
+    return json.dumps(values, sort_keys=True)
+
+
 def render(*sets: str, only: str = "", crd: bool = False, **values: Any) -> list[Object]:
     """The objects; without the resource definition unless it is asked for."""
-    rendered = text(*sets, values=json.dumps(values, sort_keys=True), only=only, crd=crd)
+    rendered = text(*sets, values=canonical(values), only=only, crd=crd)
     return [document for document in yaml.safe_load_all(rendered) if document]
 
 
