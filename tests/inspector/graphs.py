@@ -641,17 +641,23 @@ def v1_vocabulary(folder: Path) -> None:
 
 
 @build
-def hashed_words(folder: Path) -> None:
+def strings(folder: Path) -> None:
+    """Strings of which the graph tells more, less, or nothing."""
     weights = tf.Variable(tf.random.normal([16, 2], seed=1))
 
-    def serve(word: tf.Tensor, number: tf.Tensor, opaque: tf.Tensor) -> dict[str, tf.Tensor]:
+    def serve(
+        word: tf.Tensor, number: tf.Tensor, plan: tf.Tensor, opaque: tf.Tensor, key: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         buckets = tf.strings.to_hash_bucket_fast(word, 16)
+        paid = tf.cast(plan == "paid", tf.float32)[:, None]
         return {
-            "y": tf.gather(weights, buckets) + tf.strings.to_number(number)[:, None],
-            "same": tf.identity(opaque),
+            "y": tf.gather(weights, buckets) + tf.strings.to_number(number)[:, None] + paid,
+            "length": tf.strings.length(opaque),
+            "key": tf.identity(key),
         }
 
-    strings = [tf.TensorSpec([None], tf.string, name=name) for name in ("word", "number", "opaque")]
+    names = ("word", "number", "plan", "opaque", "key")
+    strings = [tf.TensorSpec([None], tf.string, name=name) for name in names]
     export(folder, serve, *strings, weights=weights)
 
 

@@ -85,13 +85,14 @@ def test_hints_tell_what_the_inputs_may_be(graphs: Path, model: str, hints: dict
     assert looked_at(graphs, model).hints.get("serving_default", {}) == hints
 
 
-def test_words_that_are_hashed_may_be_any(graphs: Path):
-    hints = looked_at(graphs, "hashed_words").hints["serving_default"]
+def test_strings_that_may_be_any_and_those_that_are_compared_are_told(graphs: Path):
+    hints = looked_at(graphs, "strings").hints["serving_default"]
 
-    assert hints["word"].reads is Reads.Words
-    assert len(hints["word"].words) == 8
+    assert hints.keys() == {"word", "number", "plan", "key"}
+    assert hints["word"] == hints["key"]
+    assert (hints["word"].reads, len(hints["word"].words)) == (Reads.Words, 8)
     assert hints["number"] == Hint(reads=Reads.Number)
-    assert "opaque" not in hints
+    assert hints["plan"] == Hint(reads=Reads.Words, words=("paid", "other"))
 
 
 @pytest.mark.parametrize(

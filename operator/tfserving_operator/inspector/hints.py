@@ -9,9 +9,12 @@ from tfserving_operator.inspector import ops, picture, protos, tables
 
 _ANY_WORDS: Final = ("red", "green", "blue", "one", "two", "three", "north", "south")
 """For what hashes its words: it knows them all."""
+_OTHER_WORD: Final = "other"
+"""Beside those that strings are compared with."""
 _ID_STEPS: Final = (
     ops.STEPS | ops.RESHAPES | {"SelectV2", "Select", "Minimum", "Maximum", "ClipByValue", "Pack", "ConcatV2"}
 )
+_COMPARES: Final = frozenset({"Equal", "NotEqual"})
 _MAX_INPUTS: Final = 64
 
 
@@ -82,7 +85,25 @@ def _string(seen: picture.Picture, vertices: tuple[int, ...], words: Mapping[str
         known = tuple(dict.fromkeys(w for index in lookups for w in _words_of(seen, index, words)))
         any_will_do = not lookups and kinds & ops.HASHES
         return Hint(reads=reads, words=_ANY_WORDS if any_will_do else known[: tables.MAX_WORDS])
-    return Hint(reads=Reads.Number) if kinds & ops.NUMBERS else Hint()
+    if kinds & ops.NUMBERS:
+        return Hint(reads=Reads.Number)
+    if compared := _compared(seen, passed, reached):
+        return Hint(reads=Reads.Words, words=(*tables.sample(compared), _OTHER_WORD))
+    if all(seen.vertex(index).op in ops.STEPS | ops.RESHAPES for index in reached):
+        return Hint(reads=Reads.Words, words=_ANY_WORDS)  # what is given back as it came, such as a key
+    return Hint()
+
+
+def _compared(seen: picture.Picture, passed: set[int], reached: list[int]) -> list[str]:
+    """Constants that an input is compared with."""
+    found: list[str] = []
+    for index in reached:
+        vertex = seen.vertex(index)
+        if vertex.op in _COMPARES:
+            others = [seen.source(other) for other in vertex.data if other not in passed]
+            tensors = [s.node.attribute("value").tensor for s in others if s.op == "Const" and s.node]
+            found += [word for tensor in tensors if tensor for word in protos.constant_strings(tensor)]
+    return found
 
 
 def _words_of(seen: picture.Picture, lookup: int, words: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
