@@ -1,4 +1,4 @@
-"""Programs that judge the chart: network policies by cyclonus, alert rules and queries by promtool."""
+"""Programs that judge the chart: network policies, alert rules and manifests."""
 
 from pathlib import Path
 
@@ -22,6 +22,14 @@ PROMTOOL = binaries.Toolset(
 )
 """promtool, without the clients of every cloud's service discovery."""
 
+KUBECONFORM = binaries.Toolset(
+    title="kubeconform",
+    folder=Path(__file__).parent / "kubeconform",
+    module="github.com/yannh/kubeconform",
+    version_variables=("main.version={version}",),
+)
+"""kubeconform, which holds manifests against schemas."""
+
 
 def ensure_cyclonus() -> Path:
     """Return the path of cyclonus, built first when it is not in the cache."""
@@ -31,3 +39,8 @@ def ensure_cyclonus() -> Path:
 def ensure_promtool() -> Path:
     """Return the path of promtool, built first when it is not in the cache."""
     return binaries.ensure(PROMTOOL, progresses.Progress(name="chart")) / "promtool"
+
+
+def ensure_kubeconform() -> Path:
+    """Return the path of kubeconform, built first when it is not in the cache."""
+    return binaries.ensure(KUBECONFORM, progresses.Progress(name="chart")) / "kubeconform"
