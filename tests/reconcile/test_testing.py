@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import structlog
 
 from tests.support import workshop
 from tests.support.manual_clock import ManualClock
@@ -352,3 +353,28 @@ async def test_a_pin_of_somebody_else_is_not_sent_to_a_model(shop: Workshop) -> 
     shop.create_model()
     outcome = await shop.until(lambda: outcome_of(shop))
     assert (outcome.verdict, outcome.reason) == (None, "CasesMissing")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "event"), [("Fail", "smoke test: ended"), ("Pass", "smoke test: evidence")]
+)
+async def test_the_log_holds_all_that_a_test_has_seen(shop: Workshop, verdict: str, event: str) -> None:
+    check = plans.CheckResult(
+        name="goldens", verdict=reasons.Verdict(verdict), enforced=True, message="m", evidence="e" * 3000
+    )
+
+    async def run(request: plans.TestRequest, found: cases.ResolvedCases) -> plans.TestOutcome:
+        outcome = await passing(request, found)
+        return replace(
+            outcome, verdict=reasons.Verdict(verdict), checks=(check,), recorded={"inputs": {"one": "0123"}}
+        )
+
+    with structlog.testing.capture_logs() as lines:
+        shop.test, shop.decide = run, ask_for()
+        shop.create_model()
+        await shop.until(lambda: outcome_of(shop))
+        await shop.settled()
+    (line,) = [line for line in lines if line["event"] == event]
+    assert line["checks"][0]["evidence"] == "e" * 3000
+    assert line["recorded"] == {"inputs": {"one": "0123"}}
+    assert line["cases"] == DIGEST

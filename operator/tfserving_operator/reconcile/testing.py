@@ -10,6 +10,7 @@ import structlog
 
 from tfserving_operator.adapters import clock as clocks
 from tfserving_operator.adapters import errors
+from tfserving_operator.api import reasons
 from tfserving_operator.core.smoke import cases, plans
 from tfserving_operator.reconcile import casebook, objects, slots
 
@@ -128,6 +129,8 @@ class Tests:
                 outcome = await self._outcome(entry, request, log)
         finally:
             self._end(entry.owner.uid, request.key, outcome)
+        details = {"cases": outcome.cases_digest, "checks": _told(outcome), "recorded": outcome.recorded}
+        is_pass = outcome.verdict is reasons.Verdict.Pass
         log.info(
             "smoke test: ended",
             verdict=outcome.verdict,
@@ -135,10 +138,10 @@ class Tests:
             cause=outcome.cause,
             message=outcome.message,
             seconds=round(outcome.duration_seconds, 3),
-            cases=outcome.cases_digest,
-            checks=_told(outcome),
-            recorded=outcome.recorded,
+            **({} if is_pass else details),
         )
+        if is_pass:
+            log.debug("smoke test: evidence", **details)
         self._observer.test_done(
             purpose=str(request.purpose),
             verdict=str(outcome.verdict or ""),
