@@ -41,6 +41,11 @@ MATRIX: dict[str, dict[str, Any]] = {
     },
     "watched": WATCHED,
     "alone": {"leaderElection": False, "logFormat": "console", "rbac.aggregateToDefaultRoles": False},
+    "webhook": {"webhook.enabled": True, "webhook.failurePolicy": "Fail"},
+    "webhook-cert-manager": {
+        "webhook": {"enabled": True, "certManager": {"enabled": True}},
+        "watchNamespaces": ["vision"],
+    },
     "others-rights": {"rbac.create": False, "serviceAccount": {"create": False, "name": "given"}},
     "placed": {
         "fullnameOverride": "models-operator",

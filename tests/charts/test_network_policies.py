@@ -157,7 +157,14 @@ CHOSEN_FLOWS: list[Flow] = [
     ("and nowhere else", operator, unlisted_model, 8501, "TCP", False),
     ("a namespace that is watched has the models' policy", client, model, 8500, "TCP", False),
 ]
+ASKED_FLOWS: list[Flow] = [
+    ("the API server asks the webhook", Address(API_SERVER), operator, 9443, "TCP", True),
+    ("nobody else does", client, operator, 9443, "TCP", False),
+    ("nor from elsewhere", Address(ELSEWHERE), operator, 9443, "TCP", False),
+    ("the API server reads no metrics", Address(API_SERVER), operator, 8080, "TCP", False),
+]
 TABLE = [
+    ("with the webhook", {**STRICT, "webhook.enabled": True}, ASKED_FLOWS),
     ("default", VALUES, DEFAULT_FLOWS),
     ("strict", STRICT, STRICT_FLOWS),
     ("opened", OPENED, OPENED_FLOWS),

@@ -14,8 +14,8 @@ from tests.charts.test_goldens import MATRIX
 
 pytestmark = pytest.mark.cluster
 
-FOREIGN = {"ServiceMonitor", "PrometheusRule"}
-"""Kinds of the Prometheus Operator: Kubernetes has no schema of them."""
+FOREIGN = {"ServiceMonitor", "PrometheusRule", "Certificate", "Issuer"}
+"""Kinds of the Prometheus Operator and of cert-manager: Kubernetes has no schema of them."""
 
 
 def conform(version: str, *manifests: Path) -> dict[str, Any]:

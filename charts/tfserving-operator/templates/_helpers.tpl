@@ -98,6 +98,10 @@ annotations:
   namespace: {{ .Release.Namespace }}
 {{- end -}}
 
+{{- define "tfserving-operator.webhookName" -}}
+{{ include "tfserving-operator.fullname" . }}-webhook
+{{- end -}}
+
 {{- define "tfserving-operator.modelNamespaces" -}}
 {{- toYaml (.Values.networkPolicies.models.namespaces | default .Values.watchNamespaces) -}}
 {{- end -}}
