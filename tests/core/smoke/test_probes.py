@@ -8,7 +8,7 @@ from tfserving_operator.core import inspection
 from tfserving_operator.core.smoke import cases
 from tfserving_operator.core.smoke.probes import examples
 
-SEEDS = range(3)
+SEEDS = range(2)
 
 
 def one(function: Function, name: str = "x") -> simulated.Model:

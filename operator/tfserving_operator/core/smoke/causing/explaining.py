@@ -34,8 +34,6 @@ PROBED: Final = (
 """The failures that changed inputs may explain."""
 _SPLIT: Final = 260
 """Characters of a failure's own message that are kept beside the cause."""
-_ALIKE: Final = 1e-5
-"""A relative spread below which answers count as alike; checks have their own threshold."""
 
 _MEANINGS: Final = {
     causes.Cause.UnscaledInput: "the model gets unscaled inputs",
@@ -112,7 +110,7 @@ def _search(sample: units.Sample) -> asking.Search[_Results]:
     restoring, close = yield from _restore(sample)
     if restoring or _has_story(sample):
         return _Results(restoring=restoring)
-    alike = waking.recorded_spread(sample) <= _ALIKE and len(sample.units) > 1
+    alike = waking.recorded_spread(sample) <= waking.ALIKE and len(sample.units) > 1
     if alike and any(unit.answered for unit in sample.units):
         woken = yield from waking.search(sample)
         return _Results(waking=woken, close=close)

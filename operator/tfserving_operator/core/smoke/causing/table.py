@@ -19,7 +19,8 @@ from tfserving_operator.core.smoke.probes import units, waking
 
 R = reasons.Reason
 _WRONG: Final = frozenset({R.GoldenMismatch, R.CollapsedClasses})
-_PROBED: Final = _WRONG | {R.IdenticalOutputs}
+_IDENTICAL: Final = frozenset({R.IdenticalOutputs})
+_PROBED: Final = _WRONG | _IDENTICAL
 _BATCH: Final = frozenset({R.BatchDependentOutputs})
 _UNSTABLE: Final = frozenset({R.UnstableOutputs})
 _REFUSED: Final = frozenset({R.PredictionFailed, R.SignatureMismatch})
@@ -78,9 +79,9 @@ def _constant(found: evidence.Evidence) -> Story | None:
 
 
 def _is_constant(found: evidence.Evidence) -> bool:
-    """Whether all answers are one; batches of other sizes differ in the last bits."""
+    """Whether all answers are one but for rounding: batches of other sizes differ in the last bits."""
     sample = units.gather(found)
-    return sample is not None and len(sample.units) > 1 and waking.recorded_spread(sample) <= waking.LAST_BITS
+    return sample is not None and len(sample.units) > 1 and waking.recorded_spread(sample) <= waking.ALIKE
 
 
 def _stale_labels(found: evidence.Evidence) -> Story | None:
@@ -102,8 +103,10 @@ BEFORE: Final = (
     Rule(reasons=_PROBED | _BATCH | _REFUSED, tell=batches.wrong_axis),
     Rule(reasons=_PROBED | _BATCH, tell=batches.batch_norm),
     Rule(reasons=frozenset({R.LoadDependentOutputs}), tell=_load),
-    Rule(reasons=_PROBED, tell=_disconnected),
-    Rule(reasons=_PROBED, tell=_constant),
+    Rule(reasons=_IDENTICAL, tell=files.disconnected),
+    Rule(reasons=_IDENTICAL, tell=files.constant),
+    Rule(reasons=_WRONG, tell=_disconnected),
+    Rule(reasons=_WRONG, tell=_constant),
     Rule(reasons=_PROBED, tell=files.vocabulary),
     Rule(reasons=_WRONG, tell=_stale_labels),
     Rule(reasons=_WRONG, tell=outputs.label_order),
@@ -117,6 +120,7 @@ AFTER: Final = (
     Rule(reasons=_WRONG, tell=outputs.truncated),
     Rule(reasons=_WRONG, tell=outputs.low_precision),
     Rule(reasons=_PROBED, tell=files.asset),
+    Rule(reasons=_WRONG, tell=_time_clue),
     Rule(reasons=_WRONG, tell=_batch_norm_clue),
     Rule(reasons=_WRONG, tell=_dropout_clue),
     Rule(reasons=_WRONG, tell=_augmentation_clue),
@@ -127,7 +131,6 @@ LAST: Final = (
     Rule(reasons=_WRONG, tell=files.stale_answers),
     Rule(reasons=_WRONG, tell=_cast_clue),
     Rule(reasons=_PROBED, tell=outputs.dominant),
-    Rule(reasons=_WRONG, tell=_time_clue),
     Rule(reasons=_WRONG, tell=_state_clue),
     Rule(reasons=_WRONG, tell=_random_clue),
 )

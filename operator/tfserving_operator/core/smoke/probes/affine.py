@@ -32,6 +32,10 @@ _CROSS_ROUNDS: Final = 6
 _RIDGE: Final = 0.1
 _CROSSED: Final = 0.45
 """What is left of the error in goldens that were left out; networks with other weights leave more."""
+_CROSSED_ERROR: Final = 0.15
+"""How far answers are from those goldens, in units of how far goldens are apart: any fit finds their mean, at 1."""
+_WILDEST: Final = 1e4
+"""The largest factor that a scaler has; a fit beyond undoes something else."""
 _SHOWN: Final = 3
 _NEAR_ONE: Final = 0.25
 """A deviation this close to 1, in logarithms, does not tell a missing scaler from another one."""
@@ -104,13 +108,13 @@ def _hold(
     rated = grading.with_goldens(sample)
     held = [unit for unit in rated if id(unit) not in used][:_MAX_HELD]
     before = float(((problem.warp(_now(problem)) - problem.wanted) ** 2).mean())
-    worth = [fit for fit in fits if fit.loss < _GONE**2 * before]
+    worth = [fit for fit in fits if fit.loss < _GONE**2 * before and _is_within(problem, fit, _WILDEST)]
     if not worth or not grading.is_proven(held, 1):
         return []
     chosen = [_candidate(problem, fit) for fit in worth]
     scores = yield from grading.score("scaler held", sample, chosen, held)
     found = grading.conclude(sample, chosen, scores, held, 1)
-    mild = any(_is_mild(problem, fit) for fit in worth)
+    mild = any(_is_within(problem, fit, _MILD) for fit in worth)
     return [f for f in found if f.tier != grading.Tier.Close or (mild and f.cause is _OTHER)][:1]
 
 
@@ -148,16 +152,17 @@ def _cross(sample: units.Sample) -> asking.Search[list[grading.Finding]]:
     errors = [
         float(goldens[k % len(goldens)].distance(reply.of([k]), 1, scales)[0]) for k in range(len(fits))
     ]
-    left = min(np.asarray(errors).reshape(-1, len(rated)).mean(axis=1)) / before
-    if not left <= _CROSSED:
+    error = float(min(np.asarray(errors).reshape(-1, len(rated)).mean(axis=1)))
+    left = error / before
+    if not (left <= _CROSSED and error <= _CROSSED_ERROR):
         return []
     when = "features are scaled and shifted a little, fitted to all goldens but one, each in turn"
     return [grading.Finding(when=when, cause=_OTHER, tier=grading.Tier.Close, left=float(left))]
 
 
-def _is_mild(problem: fitting.Problem, fit: fitting.Fit) -> bool:
+def _is_within(problem: fitting.Problem, fit: fitting.Fit, most: float) -> bool:
     factors, _ = problem.slots.scaler(fit.parameters)
-    return bool(((factors < _MILD) & (factors > 1.0 / _MILD)).all())
+    return bool(((np.abs(factors) < most) & (np.abs(factors) > 1.0 / most)).all())
 
 
 def _now(problem: fitting.Problem) -> Array:

@@ -29,6 +29,10 @@ _NEAR_GOLDEN: Final = 0.25
 _CLEARLY: Final = 2.0
 """How much better the closest is than the best of another cause."""
 _CLOSE_UNITS: Final = 3
+_MAY_BE_CLOSE: Final = frozenset(
+    {causes.Cause.UnscaledInput, causes.Cause.ScaledTwice, causes.Cause.ScalerMismatch}
+)
+"""What may be a matter of degree: estimated statistics are never quite those of training."""
 
 
 class Tier(IntEnum):
@@ -197,4 +201,6 @@ def _closest(
     ):
         return []
     chosen = candidates[best]
+    if chosen.cause not in _MAY_BE_CLOSE:
+        return []
     return [Finding(when=chosen.when, cause=chosen.cause, tier=Tier.Close, left=left)]

@@ -20,6 +20,8 @@ from tfserving_operator.core.smoke.probes import (
 
 CLEARLY: Final = 1e-3
 """A relative spread that no rounding makes."""
+ALIKE: Final = 1e-5
+"""A relative spread below which answers count as alike; checks have their own threshold."""
 LAST_BITS: Final = 2e-7
 """A relative spread that rounding makes where batches differ in size; a collapsed batch normalisation leaves 4e-7."""
 _UNITS: Final = 5
@@ -227,7 +229,11 @@ def _unmoved(sample: units.Sample) -> list[grading.Finding]:
     """Nothing makes the answers differ: a mask hides the ids, or the output is constant."""
     inspected = sample.found.request.inspection
     disconnected = {inspection.Clue.InputDisconnected, inspection.Clue.ConstantOutput}
-    if inspected is None or disconnected & inspected.clues.keys() or not tokens.ids(sample):
+    if (
+        inspected is None
+        or disconnected & inspected.clues.keys()
+        or not set(tokens.ids(sample)) & set(sample.named("i"))
+    ):
         return [_CONSTANT]
     when = "The graph is wired to the ids, and no ids that were tried make the answers differ"
     return [grading.Finding(when=when, cause=causes.Cause.SequenceMasked, tier=grading.Tier.Single)]
