@@ -32,7 +32,7 @@ FLAGS: Final = (
     "--rest_api_timeout_in_ms=120000",
 )
 POD: Final = "candidate-0"
-_LOAD_SECONDS: Final = 120.0
+_LOAD_SECONDS: Final = 300.0
 _START_FAILED: Final = "Failed to start server"
 
 
