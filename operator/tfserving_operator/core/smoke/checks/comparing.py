@@ -200,7 +200,7 @@ def _apart(one: Array, other: Array, floor: float) -> str:
         return ""
     at = (
         int(np.argmax(np.where(wrong, np.abs(one - other), -1.0)))
-        if one.dtype.kind == "f"
+        if one.dtype.kind == other.dtype.kind == "f"
         else int(np.argmax(wrong))
     )
     return f"[{at}] is {_shown(one[at])}, then {_shown(other[at])}; {count} of {one.size} values"
