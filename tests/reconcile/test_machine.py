@@ -1,6 +1,7 @@
 from dataclasses import replace
 from typing import Any
 
+import prometheus_client
 import pytest
 
 from tests.support import workshop
@@ -330,3 +331,42 @@ async def test_the_machine_is_healthy_until_work_is_stuck(
     assert shop.machine.ailments() == {}
     monkeypatch.setattr(machines, "SILENT_SECONDS", -1.0)
     assert {name.partition(" ")[0] for name in shop.machine.ailments()} == {"silent"}
+
+
+async def test_what_becomes_of_rollouts_is_counted_once_and_shown(shop: Workshop) -> None:
+    def with_revision(snap: snapshot.Snapshot, *, is_ended: bool) -> actions.Decision:
+        one = {"name": "digits-1", "version": 7, "since": "2026-01-01T00:00:00Z"}
+        kill = {
+            "revision": "digits-1",
+            "pod": "p",
+            "container": "server",
+            "kind": "OOMKilled",
+            "time": one["since"],
+        }
+        candidate = {"candidateRevision": {**one, "step": "Baking"}}
+        ended = {"activeRevision": one, "phase": "Ready", "resources": {"recentOOMs": [kill]}}
+        status = snap.status.model_validate({"observedGeneration": 1, **(ended if is_ended else candidate)})
+        return actions.Decision(status=status, requeue_after_seconds=0.05)
+
+    def counted() -> str:
+        return prometheus_client.generate_latest(shop.counted.registry).decode()
+
+    end = 'tfserving_operator_rollouts_total{cause="",outcome="Ready",reason=""} 1.0'
+    shop.decide = lambda snap: with_revision(snap, is_ended=False)
+    shop.create_model()
+    await shop.until(lambda: shop.read_model()["status"].get("candidateRevision"))
+    assert "rollouts_total{" not in counted()
+    shop.decide = lambda snap: with_revision(snap, is_ended=True)
+    await shop.until(lambda: end in counted())
+    before = len(shop.snapshots)
+    await shop.until(lambda: len(shop.snapshots) > before + 5)  # the same status again and again
+    text = counted()
+    assert end in text
+    assert 'tfserving_operator_rollout_step_seconds_count{step="Baking"} 1.0' in text
+    assert 'tfserving_operator_oom_kills_total{kind="OOMKilled"} 1.0' in text
+    assert 'tfserving_operator_modeldeployments{phase="Ready"} 1.0' in text
+    assert (
+        f'active_version_info{{name="digits",namespace="{shop.namespace}",revision="digits-1",version="7"}}'
+        in text
+    )
+    assert "tfserving_operator_leading 1.0" in text

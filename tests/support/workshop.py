@@ -43,6 +43,8 @@ class Workshop:
     snapshots: list[snapshot.Snapshot] = field(default_factory=list)
     sent: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Requests by method and kind, since `start`; those of lists and watches are left out."""
+    counted: metric.Metrics = field(init=False)
+    """The machine's own metrics, since `start`."""
     machine: machines.Machine = field(init=False)
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
@@ -50,13 +52,14 @@ class Workshop:
 
     async def start(self) -> None:
         """Build the machine and have it run."""
+        self.counted = metric.Metrics()  # a restarted process begins at nought
         self.machine = machines.Machine(
             client=self.client.with_guard(lambda: self.guard()),  # noqa: PLW0108 - a test may set another one
             decide=self._decide,
             run_test=self._test,
             policy=snapshot.Policy(inspect_image="operator:test"),
             clock=clocks.SystemClock(),
-            metrics=metric.Metrics(),
+            metrics=self.counted,
             instance="tests",
             namespaces=(self.namespace,),
         )
