@@ -113,6 +113,8 @@ def same(one: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
 def _close(one: Array, other: Array) -> bool:
     if one.shape != other.shape:
         return False
+    if (one.dtype.kind == "U") != (other.dtype.kind == "U"):
+        return False
     if "f" not in (one.dtype.kind, other.dtype.kind):
         return bool((one == other).all())
     if not {one.dtype.kind, other.dtype.kind} <= set("fiub"):

@@ -70,7 +70,12 @@ def _drifts(rows: seen.Seen, differing: list[seen.Key]) -> bool:
         steps = []
         for key in differing:
             one, other = rows.written[key].get(name), rows.repeated[key].get(name)
-            if one is None or other is None or one.shape != other.shape or one.dtype.kind not in "fiu":
+            if (
+                one is None
+                or other is None
+                or one.shape != other.shape
+                or not {one.dtype.kind, other.dtype.kind} <= set("fiu")
+            ):
                 return False
             steps.append((other.astype(float) - one.astype(float)).mean())
         found = np.asarray(steps)

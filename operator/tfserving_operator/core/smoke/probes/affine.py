@@ -26,9 +26,9 @@ _BEHIND: Final = 30.0
 _HOPELESS: Final = 0.3
 _MILD: Final = 5.0
 """The largest factor of another scaler that comes close, or of its inverse."""
-_MAX_CROSSED: Final = 12
+_MAX_CROSSED: Final = 8
 _MIN_CROSSED: Final = 6
-_CROSS_ROUNDS: Final = 6
+_CROSS_ROUNDS: Final = 5
 _RIDGE: Final = 0.1
 _CROSSED: Final = 0.45
 """What is left of the error in goldens that were left out; networks with other weights leave more."""
