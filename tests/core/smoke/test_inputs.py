@@ -322,4 +322,7 @@ def test_made_strings_are_the_same_on_every_machine():
     made = inputs.make(wanted, report)
 
     text = json.dumps([case.inputs for case in made.made], sort_keys=True)
-    assert hashlib.sha256(text.encode()).hexdigest() == "caf053f0132d3cf9c060b4a04ab3f8e906851cbb029bdc7c9cb74fb0e8446937"
+    assert (
+        hashlib.sha256(text.encode()).hexdigest()
+        == "caf053f0132d3cf9c060b4a04ab3f8e906851cbb029bdc7c9cb74fb0e8446937"
+    )
