@@ -13,14 +13,14 @@ CYCLONUS = binaries.Toolset(
 )
 """cyclonus, which evaluates NetworkPolicies without a cluster."""
 
-PROMTOOL = binaries.Toolset(
-    title="promtool",
-    folder=Path(__file__).parent / "promtool",
+PROMETHEUS = binaries.Toolset(
+    title="Prometheus",
+    folder=Path(__file__).parent / "prometheus",
     module="github.com/prometheus/prometheus",
     version_variables=("github.com/prometheus/common/version.Version={version}",),
     tags=("remove_all_sd",),
 )
-"""promtool, without the clients of every cloud's service discovery."""
+"""prometheus and promtool, without pages and without the clients of every cloud's service discovery."""
 
 KUBECONFORM = binaries.Toolset(
     title="kubeconform",
@@ -36,9 +36,9 @@ def ensure_cyclonus() -> Path:
     return binaries.ensure(CYCLONUS, progresses.Progress(name="chart")) / "cyclonus"
 
 
-def ensure_promtool() -> Path:
-    """Return the path of promtool, built first when it is not in the cache."""
-    return binaries.ensure(PROMTOOL, progresses.Progress(name="chart")) / "promtool"
+def ensure_prometheus() -> Path:
+    """Return the folder of prometheus and promtool, built first when they are not in the cache."""
+    return binaries.ensure(PROMETHEUS, progresses.Progress(name="chart"))
 
 
 def ensure_kubeconform() -> Path:

@@ -15,6 +15,16 @@ CHART = CHECKOUT / "charts" / "tfserving-operator"
 
 Object = dict[str, Any]
 
+EVERYTHING: dict[str, Any] = {
+    "replicas": 3,
+    "networkPolicies.enabled": True,
+    "networkPolicies.models.namespaces": ["vision"],
+    "metrics.serviceMonitor.enabled": True,
+    "metrics.prometheusRule.enabled": True,
+    "metrics.dashboard.enabled": True,
+}
+"""Values that switch everything on that is off by default."""
+
 
 def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run helm."""
@@ -67,3 +77,9 @@ def refusal(*sets: str, **values: Any) -> str:
     answer = helm("template", "x", str(CHART), *flags)
     assert answer.returncode != 0, answer.stdout
     return answer.stderr
+
+
+def pod_of(documents: list[Object]) -> Object:
+    """The template of the operator's pods."""
+    template: Object = one(documents, "Deployment")["spec"]["template"]
+    return template

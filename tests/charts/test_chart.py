@@ -1,149 +1,22 @@
 """The chart, rendered by the real helm."""
 
+import re
+import textwrap
 from pathlib import Path
-from typing import Any
 
 import pytest
+import yaml
 
 from tests.charts import rendering
-from tfserving_operator.api import crd
-from tfserving_operator.reconcile import leadership
+from tfserving_operator.api import crd, types
+from tfserving_operator.core import snapshot, sources, validation
 
 pytestmark = pytest.mark.cluster
-
-EVERYTHING: dict[str, Any] = {
-    "replicas": 3,
-    "networkPolicies.enabled": True,
-    "networkPolicies.models.namespaces": ["vision"],
-    "metrics.serviceMonitor.enabled": True,
-    "metrics.prometheusRule.enabled": True,
-    "metrics.dashboard.enabled": True,
-}
-
-Grant = tuple[str, str, str, str, str]
-"""Namespace ("" for the cluster), group, resource, name ("" for all), verb."""
-
-
-def grants(documents: list[rendering.Object]) -> set[Grant]:
-    """What the roles that are bound to the operator give it."""
-    roles = {
-        (r["kind"], r["metadata"].get("namespace", ""), r["metadata"]["name"]): r
-        for kind in ("ClusterRole", "Role")
-        for r in rendering.of(documents, kind)
-    }
-    account = rendering.one(documents, "ServiceAccount")["metadata"]["name"]
-    found = set()
-    for binding in (
-        *rendering.of(documents, "ClusterRoleBinding"),
-        *rendering.of(documents, "RoleBinding"),
-    ):
-        assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account, "namespace": "system"}]
-        where = binding["metadata"].get("namespace", "")
-        ref = binding["roleRef"]
-        role = roles[ref["kind"], where if ref["kind"] == "Role" else "", ref["name"]]
-        found |= {
-            (where, group, resource, name, verb)
-            for rule in role["rules"]
-            for group in rule["apiGroups"]
-            for resource in rule["resources"]
-            for name in rule.get("resourceNames", [""])
-            for verb in rule["verbs"]
-        }
-    return found
-
-
-def pod_of(documents: list[rendering.Object]) -> dict[str, Any]:
-    template: dict[str, Any] = rendering.one(documents, "Deployment")["spec"]["template"]
-    return template
 
 
 def test_it_lints() -> None:
     answer = rendering.helm("lint", "--strict", str(rendering.CHART))
     assert answer.returncode == 0, answer.stdout
-
-
-# Rights
-
-
-@pytest.mark.parametrize("sets", [(), ("watchNamespaces={a,b}",)])
-def test_it_gives_no_wildcards_no_secrets_and_no_writes_to_pods_or_specs(sets: tuple[str, ...]) -> None:
-    granted = grants(rendering.render(*sets))
-    assert granted
-    assert not any("*" in part for grant in granted for part in grant)
-    resources = {resource for _, _, resource, _, _ in granted}
-    assert not resources & {"secrets", "pods/exec", "pods/log", "serviceaccounts", "namespaces"}
-    assert not {r for r in resources if "role" in r or "webhook" in r}
-    reads = {"get", "list", "watch"}
-    for resource in ("pods", "replicasets", "persistentvolumeclaims", "modeldeployments", "nodes"):
-        assert {verb for _, _, of, _, verb in granted if of == resource} <= reads
-    assert not {verb for *_, verb in granted} & {"escalate", "bind", "impersonate", "deletecollection"}
-
-
-def test_chosen_namespaces_get_roles_and_the_cluster_nothing_at_all() -> None:
-    chosen = rendering.render("watchNamespaces={a,b}")
-    assert rendering.of(chosen, "ClusterRole") == rendering.of(chosen, "ClusterRoleBinding") == []
-    granted = grants(chosen)
-    assert {where for where, *_ in granted} == {"a", "b", "system"}
-    assert "nodes" not in {resource for _, _, resource, _, _ in granted}
-
-
-def test_a_chosen_namespace_gets_what_the_cluster_would_but_for_nodes() -> None:
-    everywhere = {tuple(rest) for where, *rest in grants(rendering.render()) if not where}
-    chosen = {tuple(rest) for where, *rest in grants(rendering.render("watchNamespaces={a}")) if where == "a"}
-    assert {grant for grant in everywhere if grant[1] != "nodes"} == chosen
-    assert {grant[1] for grant in everywhere - chosen} == {"nodes"}
-
-
-def test_the_operator_may_do_nothing_in_its_own_namespace_but_lead() -> None:
-    everything = grants(rendering.render("watchNamespaces={a}"))
-    granted = {tuple(rest) for where, *rest in everything if where == "system"}
-    group, lease = "coordination.k8s.io", leadership.LEASE_NAME
-    assert granted == {
-        (group, "leases", "", "create"),
-        (group, "leases", lease, "get"),
-        (group, "leases", lease, "update"),
-    }
-
-
-def test_everything_that_is_in_a_namespace_says_in_which() -> None:
-    for one in rendering.render("watchNamespaces={a}", **EVERYTHING):
-        is_global = one["kind"] in {"ClusterRole", "ClusterRoleBinding"}
-        assert ("namespace" in one["metadata"]) is not is_global, one["kind"]
-
-
-@pytest.mark.parametrize(
-    ("sets", "are_there"),
-    [
-        ((), True),
-        (("rbac.aggregateToDefaultRoles=false",), False),
-        (("watchNamespaces={a}",), False),
-        (("watchNamespaces={a}", "rbac.aggregateToDefaultRoles=true"), True),
-    ],
-)
-def test_the_default_roles_include_modeldeployments_where_the_cluster_is_served(
-    sets: tuple[str, ...], are_there: bool
-) -> None:
-    labels = [r["metadata"]["labels"] for r in rendering.of(rendering.render(*sets), "ClusterRole")]
-    prefix = "rbac.authorization.k8s.io/aggregate-to-"
-    found = {key.removeprefix(prefix) for each in labels for key in each if key.startswith(prefix)}
-    assert found == ({"view", "edit", "admin"} if are_there else set())
-
-
-def test_users_get_no_right_to_write_a_status() -> None:
-    for role in rendering.of(rendering.render(), "ClusterRole"):
-        if role["metadata"]["name"].endswith(("-view", "-edit")):
-            for rule in role["rules"]:
-                if "modeldeployments/status" in rule["resources"]:
-                    assert set(rule["verbs"]) == {"get", "list", "watch"}
-
-
-def test_rights_can_be_left_to_others() -> None:
-    documents = rendering.render(
-        "rbac.create=false", "serviceAccount.create=false", "serviceAccount.name=mine"
-    )
-    kinds = {document["kind"] for document in documents}
-    assert not kinds & {"Role", "RoleBinding", "ClusterRoleBinding", "ServiceAccount"}
-    assert pod_of(documents)["spec"]["serviceAccountName"] == "mine"
 
 
 # The resource definition
@@ -173,7 +46,7 @@ def test_the_crd_can_be_left_to_others() -> None:
 
 
 def test_the_operator_runs_restricted_with_a_read_only_root() -> None:
-    pod = pod_of(rendering.render())["spec"]
+    pod = rendering.pod_of(rendering.render())["spec"]
     (container,) = pod["containers"]
     assert "initContainers" not in pod
     assert pod["securityContext"]["runAsNonRoot"] is True
@@ -193,7 +66,7 @@ def test_the_operator_runs_restricted_with_a_read_only_root() -> None:
 
 def test_a_changed_setting_starts_the_operator_anew() -> None:
     def checksum(*sets: str) -> str:
-        text: str = pod_of(rendering.render(*sets))["metadata"]["annotations"]["checksum/config"]
+        text: str = rendering.pod_of(rendering.render(*sets))["metadata"]["annotations"]["checksum/config"]
         return text
 
     assert checksum() == checksum("replicas=2") != checksum("policy.drainSeconds=7")
@@ -210,7 +83,7 @@ def test_what_clusters_ask_of_pods_is_passed_on() -> None:
     documents = rendering.render(
         resources={"limits": {"memory": "1Gi", "cpu": None}}, **wishes
     )  # None: takes a default away
-    pod = pod_of(documents)["spec"]
+    pod = rendering.pod_of(documents)["spec"]
     assert {key: pod[key] for key in wishes} == wishes
     assert pod["containers"][0]["resources"]["limits"] == {"memory": "1Gi", "cpu": None}
 
@@ -220,7 +93,7 @@ def test_a_spread_without_a_selector_gets_that_of_the_operators_pods() -> None:
     own = {"matchLabels": {"app": "x"}}
     documents = rendering.render(topologySpreadConstraints=[constraint, {**constraint, "labelSelector": own}])
     selector = rendering.one(documents, "Deployment")["spec"]["selector"]
-    assert pod_of(documents)["spec"]["topologySpreadConstraints"] == [
+    assert rendering.pod_of(documents)["spec"]["topologySpreadConstraints"] == [
         {**constraint, "labelSelector": selector},
         {**constraint, "labelSelector": own},
     ]
@@ -232,9 +105,9 @@ def test_labels_and_annotations_of_the_installation_are_on_everything_and_replac
         commonAnnotations={"owner": "ml"},
         podLabels={"cost": "7", "app.kubernetes.io/instance": "stolen"},
         podAnnotations={"note": "x", "owner": "pods"},
-        **EVERYTHING,
+        **rendering.EVERYTHING,
     )
-    pod = pod_of(documents)["metadata"]
+    pod = rendering.pod_of(documents)["metadata"]
     for one in documents:
         assert one["metadata"]["labels"]["team"] == "ml", one["kind"]
         assert one["metadata"]["labels"]["app.kubernetes.io/name"] == "tfserving-operator"
@@ -249,7 +122,7 @@ def test_the_image_is_named_by_tag_or_by_digest() -> None:
     digest = f"sha256:{'a' * 64}"
 
     def image(*sets: str) -> str:
-        named: str = pod_of(rendering.render(*sets))["spec"]["containers"][0]["image"]
+        named: str = rendering.pod_of(rendering.render(*sets))["spec"]["containers"][0]["image"]
         return named
 
     assert image() == "tfserving-operator:0.1.0"
@@ -260,9 +133,9 @@ def test_the_image_is_named_by_tag_or_by_digest() -> None:
 
 
 def test_names_can_be_overridden_without_losing_each_other() -> None:
-    documents = rendering.render("fullnameOverride=models-operator", **EVERYTHING)
+    documents = rendering.render("fullnameOverride=models-operator", **rendering.EVERYTHING)
     assert {one["metadata"]["name"].startswith("models-operator") for one in documents} == {True}
-    (volume,) = [v for v in pod_of(documents)["spec"]["volumes"] if "configMap" in v]
+    (volume,) = [v for v in rendering.pod_of(documents)["spec"]["volumes"] if "configMap" in v]
     names = {c["metadata"]["name"] for c in rendering.of(documents, "ConfigMap")}
     assert volume["configMap"]["name"] in names
 
@@ -301,7 +174,7 @@ def test_a_service_monitor_finds_the_service_and_the_service_the_pods() -> None:
         "metrics.serviceMonitor.enabled=true", "metrics.serviceMonitor.labels.release=prometheus"
     )
     monitor, service = rendering.one(documents, "ServiceMonitor"), rendering.one(documents, "Service")
-    pod = pod_of(documents)
+    pod = rendering.pod_of(documents)
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
     (endpoint,), (port,) = monitor["spec"]["endpoints"], service["spec"]["ports"]
@@ -331,6 +204,18 @@ def test_the_notes_show_the_first_model_from_the_claim_to_the_wait() -> None:
         said.index("kubectl wait tfmd/resnet --for=condition=Ready"),
     )
     assert claim < apply < wait
+
+
+def test_the_model_of_the_notes_can_be_applied_as_it_stands() -> None:
+    shown = [
+        yaml.safe_load(textwrap.dedent(text))
+        for text in re.findall(r"<<EOF\n(.*?)\n  EOF", notes(), re.DOTALL)
+    ]
+    claim, model = shown
+    spec = types.parse_spec(model["spec"])
+    policy = snapshot.Policy(inspect_image="operator:1")
+    assert validation.validate(spec, owner_name=model["metadata"]["name"], policy=policy) == ()
+    assert sources.parse(spec.model.uri).claim == claim["metadata"]["name"]
 
 
 def test_the_notes_tell_what_the_values_leave_open() -> None:

@@ -1,32 +1,21 @@
 """The Grafana dashboard: its queries name metrics that the operator exports, and are answered with data."""
 
-import asyncio
 import functools
 import json
-import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import yaml
-from prometheus_client import parser, samples
+from prometheus_client import samples
 
-from tests.charts import judging, rendering
-from tfserving_operator.adapters import clock as clocks
-from tfserving_operator.adapters import metrics as metric
-from tfserving_operator.adapters.kube import client as kube
-from tfserving_operator.adapters.kube import login
-from tfserving_operator.api import reasons
-from tfserving_operator.core import actions, outcomes, snapshot
-from tfserving_operator.reconcile import machine
+from tests.charts import exporting, judging, rendering
 
 pytestmark = pytest.mark.cluster
 
 JOB = {"job": "operator", "pod": "operator-0"}
-STARTED = "2026-01-01T00:00:00Z"
 
 
 @functools.cache
@@ -45,61 +34,17 @@ def queries() -> list[tuple[str, str]]:
     return [(panel["title"], target["expr"]) for panel in panels for target in panel["targets"]]
 
 
-def model(name: str, phase: str, *conditions: tuple[str, str, str]) -> dict[str, Any]:
-    meta = {"name": name, "namespace": "vision", "uid": name, "resourceVersion": "1", "generation": 1}
-    written = [{"type": t, "status": s, "reason": r, "lastTransitionTime": STARTED} for t, s, r in conditions]
-    active = {"name": f"{name}-1", "version": 1, "since": STARTED}
-    status = {"observedGeneration": 1, "phase": phase, "conditions": written, "activeRevision": active}
-    return {"metadata": meta, "spec": {}, "status": status}
-
-
-def use(metrics: metric.Metrics) -> None:
-    """Have everything happen once that is counted."""
-    for outcome in outcomes.Outcome:
-        metrics.rollout_ended(outcome=outcome, reason="GoldenMismatch", cause="UnscaledInput")
-    for step in reasons.Step:
-        metrics.step_ended(step=step, seconds=3.0)
-    for verdict in reasons.Verdict:
-        metrics.check_done(check="goldens", verdict=verdict)
-        metrics.test_done(purpose="Candidate", verdict=verdict, reason="Passed", seconds=1.0)
-    metrics.memory_killed(kind="OOMKilled")
-    metrics.reconciled(result="complete", seconds=0.01)
-    for method, code in (("GET", 200), ("PATCH", 409), ("POST", 503)):
-        metrics.request_done(method=method, resource="pods", code=code, seconds=0.01)
-    metrics.event_received(resource="pods")
-    metrics.listed(resource="pods")
-
-
 @pytest.fixture(scope="module")
 def exported() -> list[samples.Sample]:
     """What a whole operator exports, parsed."""
-    text = asyncio.run(export())
-    return [s for family in parser.text_string_to_metric_families(text) for s in family.samples]
+    metrics = exporting.build()
+    exporting.use(metrics)
+    return exporting.read(metrics)
 
 
-async def export() -> str:
-    """The metrics of a whole operator; it speaks to no API server, since it is not started."""
-    metrics = metric.Metrics()
-    async with aiohttp.ClientSession() as session:
-        clock = clocks.SystemClock()
-        account = login.Login(server="https://127.0.0.1:1", namespace="n")
-        tokens = login.TokenSource(account, clock)
-        parts = machine.Machine(
-            client=kube.Client(server=account.server, session=session, tokens=tokens, observer=metrics),
-            decide=lambda snap, _: actions.Decision(status=snap.status),
-            run_test=lambda *_: pytest.fail("nothing is tested"),
-            policy=snapshot.Policy(inspect_image="operator:test"),
-            clock=clock,
-            metrics=metrics,
-            instance="test",
-            chance=random.Random(1),
-        )
-        parts.known.objects.apply(model("resnet", "Ready", ("Available", "True", "Serving")))
-        parts.known.objects.apply(
-            model("bert", "Stalled", ("Available", "False", "NotServing"), ("Stalled", "True", "ImagePull"))
-        )
-        use(metrics)
-        return (await metrics.render()).decode()
+def filled(expression: str) -> str:
+    """A query with Grafana's variables filled in: everything, and five minutes."""
+    return re.sub(r"\$(namespace|job)\b", ".*", expression.replace("$__rate_interval", "5m"))
 
 
 def series_of(exported: list[samples.Sample]) -> Iterator[dict[str, str]]:
@@ -113,11 +58,10 @@ def series_of(exported: list[samples.Sample]) -> Iterator[dict[str, str]]:
 
 def ask(exported: list[samples.Sample], expressions: list[str], folder: Path) -> None:
     """Have each answered with some data."""
-    rate, everything = re.compile(r"\$__rate_interval"), re.compile(r"\$(namespace|job)\b")
     asked = [
         # promtool compares whole answers: whether there is one at all is an answer that can be told beforehand
         {
-            "expr": f"count({everything.sub('.*', rate.sub('5m', expr))}) > bool 0",
+            "expr": f"count({filled(expr)}) > bool 0",
             "eval_time": "3h",
             "exp_samples": [{"labels": "{}", "value": 1}],
         }

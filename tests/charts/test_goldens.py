@@ -1,6 +1,7 @@
 """The manifests over a matrix of values, held to files; GOLDEN=write in the environment writes them instead."""
 
 import difflib
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,13 @@ def test_the_manifests_are_those_of_the_file(name: str) -> None:
     want = path.read_text()
     lines = difflib.unified_diff(want.splitlines(), got.splitlines(), str(path), "rendered", lineterm="")
     assert got == want, "\n".join(lines)
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_helm_finds_no_fault(name: str) -> None:
+    flags = [part for k, v in MATRIX[name].items() for part in ("--set-json", f"{k}={json.dumps(v)}")]
+    answer = rendering.helm("lint", "--strict", "--kube-version", "1.30.0", str(rendering.CHART), *flags)
+    assert answer.returncode == 0, answer.stdout
 
 
 def test_there_is_no_file_without_values() -> None:

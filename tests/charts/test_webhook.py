@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.charts import rendering
-from tests.charts.test_chart import grants, pod_of
+from tests.charts.test_rights import grants
 from tests.charts.test_values import settings
 from tfserving_operator.adapters import clock as clocks
 from tfserving_operator.handlers import webhook
@@ -49,7 +49,9 @@ def test_the_service_that_is_asked_leads_to_the_port_that_the_operator_opens(tmp
     )
     (port,) = service["spec"]["ports"]
     assert port["port"] == asked["port"]
-    ports = {p["name"]: p["containerPort"] for p in pod_of(documents)["spec"]["containers"][0]["ports"]}
+    ports = {
+        p["name"]: p["containerPort"] for p in rendering.pod_of(documents)["spec"]["containers"][0]["ports"]
+    }
     assert settings(tmp_path, ON).webhook_port == ports[port["targetPort"]]
 
 
@@ -88,7 +90,7 @@ def test_cert_managers_certificate_costs_no_right_and_is_where_the_operator_look
     annotations = rendering.one(documents, CONFIGURATION)["metadata"]["annotations"]
     assert annotations == {"cert-manager.io/inject-ca-from": f"{where}/{made}"}
     assert certificate["spec"]["issuerRef"]["name"] == rendering.one(documents, "Issuer")["metadata"]["name"]
-    pod = pod_of(documents)["spec"]
+    pod = rendering.pod_of(documents)["spec"]
     (volume,) = [v for v in pod["volumes"] if "secret" in v]
     assert volume["secret"]["secretName"] == certificate["spec"]["secretName"]
     (mount,) = [m for m in pod["containers"][0]["volumeMounts"] if m["name"] == volume["name"]]
