@@ -246,11 +246,24 @@ def test_no_rule_is_open_to_everybody_by_an_empty_list_of_peers() -> None:
                 assert rule.get("to") or (is_api and "to" not in rule), policy
 
 
+def test_a_namespace_that_comes_later_gets_its_policy_without_touching_the_operators() -> None:
+    """As docs/security.md tells it, with no other values at hand."""
+    documents = rendering.render(
+        only="templates/networkpolicies-models.yaml",
+        **{"networkPolicies.enabled": True, "networkPolicies.models.namespaces": ["lab"]},
+    )
+    assert [(one["kind"], one["metadata"]["namespace"]) for one in documents] == [("NetworkPolicy", "lab")]
+
+
 def test_the_policies_select_what_the_operator_labels() -> None:
     """The pods' labels that the policies count on are those that the operator's and the models' pods carry."""
     objects = rendering.render(**VALUES)
     pod = rendering.one(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
-    selectors = [p["spec"]["podSelector"]["matchLabels"] for p in rendering.of(objects, "NetworkPolicy")]
-    assert selectors[0].items() <= pod.items()
-    assert selectors[1:] == [{constants.LABEL_MANAGED_BY: constants.MANAGED_BY}] * 2
+    selectors = {
+        policy["metadata"]["namespace"]: policy["spec"]["podSelector"]["matchLabels"]
+        for policy in rendering.of(objects, "NetworkPolicy")
+    }
+    assert selectors.pop("system").items() <= pod.items()
+    models = {constants.LABEL_MANAGED_BY: constants.MANAGED_BY}
+    assert selectors == {"vision": models, "speech": models}
     assert pod[constants.LABEL_MANAGED_BY] != constants.MANAGED_BY  # the operator's pod is no model

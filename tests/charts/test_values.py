@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,12 @@ def test_every_value_is_told_of_with_its_default() -> None:
     for value in documented.read(rendering.CHART / "values.yaml"):
         assert f"| `{value.path}` | `{json.dumps(value.default)}` |" in rows
         assert value.text.endswith((".", "`."))
+
+
+def test_the_values_of_the_readme_are_taken() -> None:
+    (shown,) = re.findall(r"```yaml\n(.*?)```", (rendering.CHART / "README.md").read_text(), re.DOTALL)
+    kinds = {one["kind"] for one in rendering.render(**yaml.safe_load(shown))}
+    assert {"PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor", "PrometheusRule"} <= kinds
 
 
 def test_a_value_that_says_nothing_about_itself_is_an_error(tmp_path: Path) -> None:
