@@ -1,6 +1,6 @@
 module tfserving.dev/operator/local/charts/prometheus
 
-go 1.26.7
+go 1.26.0
 
 tool (
 	github.com/prometheus/prometheus/cmd/prometheus
