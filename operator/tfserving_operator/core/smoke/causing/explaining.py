@@ -199,11 +199,19 @@ def _by_last_rules(asked: _Asked) -> plans.CheckResult | None:
 
 
 def _by_constancy(asked: _Asked) -> plans.CheckResult | None:
-    return (
-        _of_findings(asked.failure, "", asked.results.waking)
-        if asked.failure.reason == reasons.Reason.IdenticalOutputs
-        else None
-    )
+    """Real numbers that nothing moves; one class for all may be a matter of training instead."""
+    return _of_findings(asked.failure, "", asked.results.waking) if _is_real(asked.found) else None
+
+
+def _by_anything(asked: _Asked) -> plans.CheckResult | None:
+    is_identical = asked.failure.reason == reasons.Reason.IdenticalOutputs
+    return _of_findings(asked.failure, "", asked.results.waking) if is_identical else None
+
+
+def _is_real(found: evidence.Evidence) -> bool:
+    sample = units.gather(found)
+    answered = [array for unit in sample.units for array in unit.answered.values()] if sample else []
+    return any(array.dtype.kind == "f" and bool((array != array.round()).any()) for array in answered)
 
 
 _STEPS: Final[tuple[Step, ...]] = (
@@ -212,8 +220,9 @@ _STEPS: Final[tuple[Step, ...]] = (
     _by_waking,
     _by_cutting,
     _by_coming_close,
-    _by_last_rules,
     _by_constancy,
+    _by_last_rules,
+    _by_anything,
 )
 """What is tried after the rules that need no request, in this order."""
 
