@@ -64,6 +64,19 @@ def test_the_operator_runs_restricted_with_a_read_only_root() -> None:
     ]  # fmt: skip
 
 
+def test_the_platform_may_choose_the_user_but_not_root() -> None:
+    pod = rendering.pod_of(
+        rendering.render("securityContext.runAsUser=null", "securityContext.runAsGroup=null")
+    )
+    assert pod["spec"]["securityContext"] == {
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    chosen = rendering.pod_of(rendering.render(securityContext={"runAsUser": 1000650000}))
+    assert chosen["spec"]["securityContext"]["runAsUser"] == 1000650000
+    assert "at '/securityContext/runAsUser'" in rendering.refusal("securityContext.runAsUser=0")
+
+
 def test_a_changed_setting_starts_the_operator_anew() -> None:
     def checksum(*sets: str) -> str:
         text: str = rendering.pod_of(rendering.render(*sets))["metadata"]["annotations"]["checksum/config"]
