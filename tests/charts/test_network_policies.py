@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,167 +11,14 @@ import pytest
 import yaml
 
 from local.charts import tools
-from tests.charts import rendering
+from tests.charts import flows, rendering
+from tests.docs import pages
 from tfserving_operator.api import constants
 
 pytestmark = pytest.mark.cluster
 
-OPERATOR = {
-    "app.kubernetes.io/name": "tfserving-operator",
-    "app.kubernetes.io/instance": "tfserving-operator",
-}
-MODEL = {constants.LABEL_MANAGED_BY: constants.MANAGED_BY, constants.LABEL_NAME: "resnet"}
-CLIENT = {"app": "shop"}
-GRPC_CLIENT = {"may-use-grpc": "true"}
-DNS = {"k8s-app": "kube-dns"}
-API_SERVER = "10.96.0.1"
-ELSEWHERE = "192.0.2.7"
 
-VALUES = {
-    "networkPolicies.enabled": True,
-    "networkPolicies.models.namespaces": ["vision", "speech"],
-}
-STRICT = {
-    **VALUES,
-    "networkPolicies.operator.apiServerCIDRs": [f"{API_SERVER}/32"],
-    "networkPolicies.operator.metricsFrom": [],
-    "networkPolicies.models.restFrom": [],
-}
-OPENED = {
-    **VALUES,
-    "networkPolicies.models.grpcFrom": [{"podSelector": {"matchLabels": GRPC_CLIENT}}],
-    "networkPolicies.models.restFrom": [
-        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "web"}}, "podSelector": {}},
-        {"ipBlock": {"cidr": "198.51.100.0/24", "except": ["198.51.100.66/32"]}},
-    ],
-    "networkPolicies.models.egress": [
-        {"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}], "ports": [{"port": 443, "protocol": "TCP"}]}
-    ],
-}
-CHOSEN = {"networkPolicies.enabled": True, "watchNamespaces": ["vision"]}
-
-
-@dataclass(frozen=True)
-class Pod:
-    namespace: str
-    labels: dict[str, str]
-    namespace_name: str = ""
-    """The label of the namespace, where it is not the namespace's name."""
-
-    def peer(self) -> dict[str, Any]:
-        name = self.namespace_name or self.namespace
-        inside = {
-            "Namespace": self.namespace,
-            "NamespaceLabels": {"kubernetes.io/metadata.name": name},
-            "PodLabels": self.labels,
-        }
-        return {"Internal": inside, "IP": "10.244.0.9"}
-
-
-@dataclass(frozen=True)
-class Address:
-    ip: str
-
-    def peer(self) -> dict[str, Any]:
-        return {"IP": self.ip}
-
-
-operator = Pod("system", OPERATOR)
-model = Pod("vision", MODEL)
-other_model = Pod("speech", MODEL)
-client = Pod("vision", CLIENT)
-stranger = Pod("web", CLIENT)
-prometheus = Pod("monitoring", {"app": "prometheus"})
-dns = Pod("kube-system", DNS)
-pretender = Pod("vision", OPERATOR)
-"""Carries the operator's labels in a namespace of a tenant."""
-neighbour = Pod("system", CLIENT)
-unlisted_model = Pod("lab", MODEL)
-"""In a namespace that has no policy."""
-
-Flow = tuple[str, Pod | Address, Pod | Address, int, str, bool]
-
-DEFAULT_FLOWS: list[Flow] = [
-    ("the operator asks the API server's Service", operator, Address(API_SERVER), 443, "TCP", True),
-    ("the operator asks the API server itself", operator, Address(ELSEWHERE), 6443, "TCP", True),
-    ("the operator looks names up", operator, dns, 53, "UDP", True),
-    ("the operator looks long names up", operator, dns, 53, "TCP", True),
-    ("the operator asks another pod on the port of DNS", operator, client, 53, "UDP", False),
-    ("the operator tests a model by REST", operator, model, 8501, "TCP", True),
-    ("the operator tests a model in another namespace", operator, other_model, 8501, "TCP", True),
-    ("the operator tests a model where no policy is", operator, unlisted_model, 8501, "TCP", True),
-    ("the operator has no use for gRPC", operator, model, 8500, "TCP", False),
-    ("the operator speaks to no other pod", operator, client, 8501, "TCP", False),
-    ("the operator speaks to no other pod of its namespace", operator, neighbour, 8080, "TCP", False),
-    ("the operator sends nothing out", operator, Address(ELSEWHERE), 80, "TCP", False),
-    ("the operator sends no UDP out", operator, Address(ELSEWHERE), 443, "UDP", False),
-    ("Prometheus reads the operator's metrics", prometheus, operator, 8080, "TCP", True),
-    ("Prometheus has no other port of the operator", prometheus, operator, 8443, "TCP", False),
-    ("a tenant reads the operator's metrics", client, operator, 8080, "TCP", False),
-    ("a neighbour reads the operator's metrics", neighbour, operator, 8080, "TCP", False),
-    ("a model reaches the operator", model, operator, 8080, "TCP", False),
-    ("somebody outside reads the operator's metrics", Address(ELSEWHERE), operator, 8080, "TCP", False),
-    ("a client of the namespace predicts by REST", client, model, 8501, "TCP", True),
-    ("a client of the namespace uses gRPC", client, model, 8500, "TCP", False),
-    ("a client of the namespace tries another port", client, model, 22, "TCP", False),
-    ("a client of the namespace tries REST's port by UDP", client, model, 8501, "UDP", False),
-    ("a client of another namespace predicts by REST", stranger, model, 8501, "TCP", False),
-    ("a client of another namespace uses gRPC", stranger, model, 8500, "TCP", False),
-    ("somebody outside predicts by REST", Address(ELSEWHERE), model, 8501, "TCP", False),
-    ("somebody outside reloads the configuration", Address(ELSEWHERE), model, 8500, "TCP", False),
-    ("a pod with the operator's labels elsewhere predicts", Pod("web", OPERATOR), model, 8501, "TCP", False),
-    ("a pod with the operator's labels reloads", pretender, model, 8500, "TCP", False),
-    ("a model of another namespace predicts", other_model, model, 8501, "TCP", False),
-    ("a model asks another model of its namespace", model, Pod("vision", MODEL), 8501, "TCP", False),
-    ("a model asks the API server", model, Address(API_SERVER), 443, "TCP", False),
-    ("a model looks names up", model, dns, 53, "UDP", False),
-    ("a model sends data out", model, Address(ELSEWHERE), 443, "TCP", False),
-    ("a model asks the cloud's metadata", model, Address("169.254.169.254"), 80, "TCP", False),
-    ("a model calls its client back", model, client, 8080, "TCP", False),
-    ("pods that are none of ours are left alone", client, stranger, 80, "TCP", True),
-]
-STRICT_FLOWS: list[Flow] = [
-    ("the operator asks the API server", operator, Address(API_SERVER), 443, "TCP", True),
-    ("the operator asks another address on its port", operator, Address(ELSEWHERE), 6443, "TCP", False),
-    ("nobody reads the metrics", prometheus, operator, 8080, "TCP", False),
-    ("nobody predicts by REST", client, model, 8501, "TCP", False),
-    ("the operator tests all the same", operator, model, 8501, "TCP", True),
-    ("nobody uses gRPC", client, model, 8500, "TCP", False),
-]
-OPENED_FLOWS: list[Flow] = [
-    ("a chosen client uses gRPC", Pod("vision", GRPC_CLIENT), model, 8500, "TCP", True),
-    ("its namesake elsewhere does not", Pod("web", GRPC_CLIENT), model, 8500, "TCP", False),
-    ("a client without the label does not", client, model, 8500, "TCP", False),
-    ("a chosen namespace predicts by REST", stranger, model, 8501, "TCP", True),
-    ("the model's own namespace does so no more", client, model, 8501, "TCP", False),
-    ("a namespace that only calls itself so does not", Pod("web", CLIENT, "web2"), model, 8501, "TCP", False),
-    ("chosen addresses predict by REST", Address("198.51.100.3"), model, 8501, "TCP", True),
-    ("but for the exception", Address("198.51.100.66"), model, 8501, "TCP", False),
-    ("chosen addresses do not reload", Address("198.51.100.3"), model, 8500, "TCP", False),
-    ("a model sends to where it may", model, Address("203.0.113.5"), 443, "TCP", True),
-    ("and by no other port", model, Address("203.0.113.5"), 80, "TCP", False),
-]
-CHOSEN_FLOWS: list[Flow] = [
-    ("the operator tests where it watches", operator, model, 8501, "TCP", True),
-    ("and nowhere else", operator, unlisted_model, 8501, "TCP", False),
-    ("a namespace that is watched has the models' policy", client, model, 8500, "TCP", False),
-]
-ASKED_FLOWS: list[Flow] = [
-    ("the API server asks the webhook", Address(API_SERVER), operator, 9443, "TCP", True),
-    ("nobody else does", client, operator, 9443, "TCP", False),
-    ("nor from elsewhere", Address(ELSEWHERE), operator, 9443, "TCP", False),
-    ("the API server reads no metrics", Address(API_SERVER), operator, 8080, "TCP", False),
-]
-TABLE = [
-    ("with the webhook", {**STRICT, "webhook.enabled": True}, ASKED_FLOWS),
-    ("default", VALUES, DEFAULT_FLOWS),
-    ("strict", STRICT, STRICT_FLOWS),
-    ("opened", OPENED, OPENED_FLOWS),
-    ("chosen namespaces", CHOSEN, CHOSEN_FLOWS),
-]
-
-
-def verdicts(policies: list[rendering.Object], flows: list[Flow], folder: Path) -> Iterator[bool]:
+def verdicts(policies: list[rendering.Object], asked: list[flows.Flow], folder: Path) -> Iterator[bool]:
     """Whether cyclonus takes each flow for allowed, at both of its ends."""
     (folder / "policies").mkdir()
     for number, policy in enumerate(policies):
@@ -185,7 +31,7 @@ def verdicts(policies: list[rendering.Object], flows: list[Flow], folder: Path) 
             "ResolvedPortName": "",
             "Protocol": protocol,
         }
-        for _, source, target, port, protocol, _ in flows
+        for _, source, target, port, protocol, _ in asked
     ]
     (folder / "traffic.json").write_text(json.dumps(traffic))
     done = subprocess.run(
@@ -199,36 +45,81 @@ def verdicts(policies: list[rendering.Object], flows: list[Flow], folder: Path) 
     )
     assert done.returncode == 0, done.stderr
     said = re.split(r"^Is traffic allowed\?$", done.stdout, flags=re.MULTILINE)[1:]
-    assert len(said) == len(flows), done.stdout + done.stderr
+    assert len(said) == len(asked), done.stdout + done.stderr
     for part in said:
         (allowed,) = re.findall(r"IS ALLOWED\?\W+(TRUE|FALSE)", part)
         yield allowed == "TRUE"
 
 
-@pytest.mark.parametrize(("values", "flows"), [t[1:] for t in TABLE], ids=[t[0] for t in TABLE])
+@pytest.mark.parametrize(("values", "asked"), [t[1:] for t in flows.TABLE], ids=[t[0] for t in flows.TABLE])
 def test_flows_are_allowed_and_denied_as_the_table_says(
-    values: dict[str, Any], flows: list[Flow], tmp_path: Path
+    values: dict[str, Any], asked: list[flows.Flow], tmp_path: Path
 ) -> None:
     policies = rendering.of(rendering.render(**values), "NetworkPolicy")
-    found = verdicts(policies, flows, tmp_path)
+    found = verdicts(policies, asked, tmp_path)
     wrong = [
         f"{flow[0]}: {'allowed' if allowed else 'denied'}"
-        for flow, allowed in zip(flows, found, strict=True)
+        for flow, allowed in zip(asked, found, strict=True)
         if allowed is not flow[-1]
     ]
     assert wrong == []
 
 
+def documented(name: str) -> rendering.Object:
+    """A policy that a page of the documentation shows, in a namespace of models."""
+    policies = [d for _, d in pages.documents() if isinstance(d, dict) and d.get("kind") == "NetworkPolicy"]
+    (found,) = [policy for policy in policies if policy["metadata"]["name"] == name]
+    return {**found, "metadata": {**found["metadata"], "namespace": "vision"}}
+
+
+def test_the_policy_against_reloading_that_the_docs_show_does_that(tmp_path: Path) -> None:
+    asked: list[flows.Flow] = [
+        ("a client predicts by REST", flows.client, flows.model, 8501, "TCP", True),
+        ("a client elsewhere predicts by REST", flows.stranger, flows.model, 8501, "TCP", True),
+        ("a chosen client uses gRPC", flows.Pod("vision", flows.GRPC_CLIENT), flows.model, 8500, "TCP", True),
+        ("another does not", flows.client, flows.model, 8500, "TCP", False),
+        (
+            "nor does a namesake elsewhere",
+            flows.Pod("web", flows.GRPC_CLIENT),
+            flows.model,
+            8500,
+            "TCP",
+            False,
+        ),
+    ]
+    assert list(verdicts([documented("resnet")], asked, tmp_path)) == [flow[-1] for flow in asked]
+
+
+def test_the_policy_for_unreachable_pods_that_the_docs_show_lets_the_operator_in(tmp_path: Path) -> None:
+    deny = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "default-deny", "namespace": "vision"},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
+    }
+    installed = flows.Pod("tfserving-system", flows.OPERATOR)
+    asked: list[flows.Flow] = [
+        ("the operator tests", installed, flows.model, 8501, "TCP", True),
+        ("the operator does not use gRPC", installed, flows.model, 8500, "TCP", False),
+        ("a client is denied as before", flows.client, flows.model, 8501, "TCP", False),
+    ]
+    without, remedied = tmp_path / "without", tmp_path / "with"
+    for folder in (without, remedied):
+        folder.mkdir()
+    assert not any(verdicts([deny], asked, without))
+    assert list(verdicts([deny, documented("smoke-tests")], asked, remedied)) == [f[-1] for f in asked]
+
+
 def test_without_a_policy_everything_is_allowed_so_that_the_table_can_fail(tmp_path: Path) -> None:
     nothing = [{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "x", "namespace": "none"}, "spec": {"podSelector": {}, "policyTypes": ["Ingress"]}}]  # fmt: skip
-    assert all(verdicts(nothing, DEFAULT_FLOWS, tmp_path))
+    assert all(verdicts(nothing, flows.DEFAULT_FLOWS, tmp_path))
 
 
 def test_there_are_enough_flows_of_both_kinds() -> None:
-    flows = [flow for _, _, flows in TABLE for flow in flows]
-    assert len(DEFAULT_FLOWS) >= 30
-    assert sum(flow[-1] for flow in flows) >= 15
-    assert sum(not flow[-1] for flow in flows) >= 25
+    asked = [flow for _, _, part in flows.TABLE for flow in part]
+    assert len(flows.DEFAULT_FLOWS) >= 30
+    assert sum(flow[-1] for flow in asked) >= 15
+    assert sum(not flow[-1] for flow in asked) >= 25
 
 
 def test_there_is_no_policy_unless_it_is_asked_for() -> None:
@@ -236,7 +127,7 @@ def test_there_is_no_policy_unless_it_is_asked_for() -> None:
 
 
 def test_no_rule_is_open_to_everybody_by_an_empty_list_of_peers() -> None:
-    for _, values, _ in TABLE:
+    for _, values, _ in flows.TABLE:
         for policy in rendering.of(rendering.render(**values), "NetworkPolicy"):
             assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
             for rule in policy["spec"]["ingress"]:
@@ -257,7 +148,7 @@ def test_a_namespace_that_comes_later_gets_its_policy_without_touching_the_opera
 
 def test_the_policies_select_what_the_operator_labels() -> None:
     """The pods' labels that the policies count on are those that the operator's and the models' pods carry."""
-    objects = rendering.render(**VALUES)
+    objects = rendering.render(**flows.VALUES)
     pod = rendering.one(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
     selectors = {
         policy["metadata"]["namespace"]: policy["spec"]["podSelector"]["matchLabels"]
