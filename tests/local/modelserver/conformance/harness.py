@@ -100,9 +100,14 @@ class Server:
             return "Servable" in error.details()
         return False
 
+    def has_rest(self) -> bool:
+        """Whether the REST port is open, which it is a moment after the gRPC port."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.rest_port)) == 0
+
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        while not self.is_ready():
+        while not (self.is_ready() and self.has_rest()):
             assert self.process.poll() is None, self.output + self.log
             assert time.monotonic() < deadline, "the server is not ready: " + self.log
             time.sleep(0.05)
