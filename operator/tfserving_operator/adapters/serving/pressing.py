@@ -1,6 +1,7 @@
 """The load burst: the largest case first, for its memory, then all in turn, for answers that mix under load."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -15,6 +16,8 @@ _MOST_READ: Final = 48
 """Answers whose bytes are not those of the same case alone are read and compared, up to so many."""
 _MOST_DIFFERING: Final = 8
 """That many differences are enough."""
+_ROOM: Final = workers.RECEIVED_BYTES // 2
+"""Of all tests' answers that were received and not read yet: what one burst may fill."""
 
 
 class Press:
@@ -43,15 +46,20 @@ class Press:
         self._shop = shop
         self._has_time = has_time
         self._read = 0
+        self._longest = 0
+        """Bytes of the longest answer so far."""
 
     async def run(self, requests: int, concurrency: int) -> None:
-        """Send so many requests, some at a time; stops early when there is trouble or no more time."""
+        """Send so many requests, some at a time; stops early when there is trouble or no more time.
+
+        The first one is sent alone: its answer tells how many of them there is room for.
+        """
         if self._largest is None:
             return
         left = iter(range(requests))
 
-        async def work() -> None:
-            for index in left:
+        async def work(most: int = requests) -> None:
+            for index in itertools.islice(left, most):
                 if not self._has_time() or any(failure.trouble for failure in self.recorded.failures):
                     return
                 case = self._largest if index < requests // 2 else self._given[index % len(self._given)]
@@ -60,10 +68,13 @@ class Press:
                 reply, seconds = await self._pod.send(case, keep_body=True)
                 slowest = max(seconds, self.recorded.slowest_seconds)
                 self.recorded = replace(self.recorded, slowest_seconds=slowest)
+                self._longest = max(self._longest, len(reply.body))
                 await self._take(case, reply)
 
+        await work(1)
+        at_once = min(concurrency, requests, max(1, _ROOM // max(self._longest, 1)))
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(concurrency, requests)):
+            for _ in range(at_once):
                 group.create_task(work())
 
     async def _take(self, case: cases.Case, reply: endpoints.Reply) -> None:
