@@ -19,8 +19,7 @@ from tests.zoo import building, entries, results
 from tfserving_operator.adapters.serving import client, runner
 from tfserving_operator.api import reasons
 from tfserving_operator.core import inspection
-from tfserving_operator.core.smoke import cases, plans
-from tfserving_operator.core.smoke.checks import predictions
+from tfserving_operator.core.smoke import cases, causes, plans
 from tfserving_operator.inspector import command
 
 CANDIDATE: Final = 2
@@ -177,7 +176,7 @@ def _failed_load(entry: entries.Entry, seed: int) -> results.Result:
                 time.sleep(0.05)
             said = server.output + server.log if server.process.poll() is not None else ""
     failed = _START_FAILED in said
-    cause = next((str(cause) for text, cause in predictions.BROKEN_MODEL if text in said), "")
+    cause = str(causes.of_error(said) or "")
     got = results.Judged(
         verdict=str(reasons.Verdict.Fail) if failed else "",
         cause=cause,

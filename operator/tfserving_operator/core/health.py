@@ -10,6 +10,7 @@ from typing import Final
 
 from tfserving_operator.api import constants, reasons
 from tfserving_operator.core import inspection, observed
+from tfserving_operator.core.smoke import causes
 
 SIGKILL_EXIT_CODE: Final = 137
 """128 + SIGKILL. The model pods have no liveness probe, so only the kernel kills a server that way."""
@@ -53,6 +54,8 @@ class Problem:
     about_model: bool
     """Whether it is evidence about the model, and so a reason to reject the revision."""
     kill: Kill | None = None
+    cause: str = ""
+    """What the server's own words tell of it."""
 
 
 def is_live(pod: observed.Pod) -> bool:
@@ -210,7 +213,12 @@ def _crashed(pod: observed.Pod, container: observed.Container) -> Iterator[Probl
         f"tensorflow_model_server in pod {pod.meta.name} ended {crashes} time(s) by itself, "
         f"last with exit code {ended.exit_code}; its own log says why: kubectl logs {pod.meta.name} -c server --previous"
     )
-    yield Problem(reason=reason, message=text, about_model=crashes >= CRASHES_TO_REJECT)
+    cause = causes.of_error(ended.message)
+    if cause is not None:
+        text += f". {cause}: {causes.REMEDIES[cause]}"
+    yield Problem(
+        reason=reason, message=text, about_model=crashes >= CRASHES_TO_REJECT, cause=str(cause or "")
+    )
 
 
 def inspection_of(pods: Iterable[observed.Pod]) -> inspection.Inspection | None:

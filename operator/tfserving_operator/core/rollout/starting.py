@@ -139,7 +139,9 @@ def watch(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     problem = next(iter(view.problems(candidate.name, since=candidate.since)), None)
     if problem is not None and problem.about_model:
         draft, message = killing.noted(view, draft, candidate.name, problem)
-        return promoting.with_rejected(view, draft, reason=problem.reason, message=message)
+        return promoting.with_rejected(
+            view, draft, reason=problem.reason, cause=problem.cause, message=message
+        )
     if view.spec.replicas == 0:
         # It begins again later, and so does its deadline
         return draft.with_step(reasons.Step.Validating, view.now).with_hold(_AT_ZERO)

@@ -1,5 +1,6 @@
 """Why a model answers as it does: what status and Events call it, and what to do about it."""
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
@@ -147,3 +148,18 @@ REMEDIES: Final[Mapping[Cause, str]] = {
     Cause.AllocationFailed: "raise resources.limits.memory, or send smaller batches",
 }
 """What to do about each cause."""
+
+_OF_ERRORS: Final = (
+    (re.compile(r"Could not find variable"), Cause.VariablesMissing),
+    (re.compile(r"Attempting to use uninitialized value"), Cause.VariablesMissing),
+    (re.compile(r"Error while reading resource variable"), Cause.VariablesMissing),
+    (re.compile(r"variables/variables\.\S*; No such file or directory"), Cause.VariablesMissing),
+    (re.compile(r"Read less bytes than requested"), Cause.DataTruncated),
+    (re.compile(r"Op type not registered"), Cause.OpMissing),
+)
+"""What TensorFlow says of a model whose files are incomplete or which needs another server, whatever the input."""
+
+
+def of_error(text: str) -> Cause | None:
+    """Tell the cause from an error that TensorFlow gives while it loads or runs a model, if its words tell it."""
+    return next((cause for pattern, cause in _OF_ERRORS if pattern.search(text)), None)

@@ -14,14 +14,6 @@ from tfserving_operator.core.smoke.checks import distinct_outputs, evidence, rig
 
 NAME: Final = "predictionSucceeds"
 OUT_OF_MEMORY: Final = "OOM when allocating tensor"
-BROKEN_MODEL: Final = (
-    ("Could not find variable", causes.Cause.VariablesMissing),
-    ("Attempting to use uninitialized value", causes.Cause.VariablesMissing),
-    ("Error while reading resource variable", causes.Cause.VariablesMissing),
-    ("Read less bytes than requested", causes.Cause.DataTruncated),
-    ("Op type not registered", causes.Cause.OpMissing),
-)
-"""What TensorFlow says of a model whose files are incomplete or which needs another server, whatever the input."""
 CASE_FAULTS: Final = (
     "does not have named input",
     "Missing named input",
@@ -106,9 +98,8 @@ def _judge(
         return None  # the rightVersion check's
     if answer.status in _BUSY:
         return evidence.not_run(NAME, plans.NoVerdict.TestCannotRun, said)
-    for text, cause in BROKEN_MODEL:
-        if text in answer.error:
-            return evidence.failed(NAME, reasons.Reason.PredictionFailed, said, cause=cause)
+    if cause := causes.of_error(answer.error):
+        return evidence.failed(NAME, reasons.Reason.PredictionFailed, said, cause=cause)
     if found.recording.made:
         hint = "; the inputs were made from the signature: add smoke.cases with real ones"
         return evidence.inconclusive(NAME, said + hint)
