@@ -6,7 +6,7 @@ import pytest
 import rich.console
 
 from tests.zoo import __main__ as program
-from tests.zoo import catalogue, entries, reports, results, situations
+from tests.zoo import catalogue, entries, quotes, reports, results, situations
 
 SEED = int(os.environ.get("ZOO_SEED", "1"))
 SAMPLE = (
@@ -58,6 +58,16 @@ def test_every_model_of_the_zoo_is_judged_right():
     reports.draw(program.REPORTS / "matrix.png", found)
 
     assert results.broken_promises(found) == [], shown(found)
+    said = {name: quotes.masked(quotes.said_of(result)) for name, result in quotes.by_name(found).items()}
+    for quote in quotes.find() if SEED == 1 else ():
+        assert quotes.masked(quote.text) == said[quote.name], f"{quote.page}: run python -m tests.zoo.quotes"
+
+
+def test_every_page_of_a_situation_quotes_models_of_the_zoo():
+    found = list(quotes.find())
+    assert {quote.page for quote in found} == {page.name for page in quotes.PAGES.glob("*.md")}
+    assert {quote.name for quote in found} <= {entry.name for entry in catalogue.ENTRIES}
+    assert all(quote.text.startswith("Fail (") for quote in found)
 
 
 @pytest.mark.parametrize("situation", situations.FAULTS)
