@@ -48,7 +48,7 @@ def ensure(progress: progresses.Progress) -> None:
     """
     require_root()
     if not shutil.which("go"):
-        raise progresses.MissingError(f"missing: Go >= 1.24 in PATH, to build Kubernetes; {GO_ON}")
+        raise progresses.MissingError(f"missing: Go >= 1.26 in PATH, to build Kubernetes; {GO_ON}")
     ensure_packages(PACKAGES, progress)
 
 
