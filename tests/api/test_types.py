@@ -81,9 +81,9 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "spec.model.verison is not a field: did you mean version?",
     ),
     (
-        "a field of a later slice",
-        {"resourcePolicy": "Warn"},
-        "spec.resourcePolicy is not a field: did you mean resources?",
+        "a field that is not there",
+        {"resourceRules": "Warn"},
+        "spec.resourceRules is not a field: did you mean resources?",
     ),
     (
         "a field like no other",
