@@ -18,6 +18,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[labs.Lab]:
         labs.clean(made)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def given_back(lab: labs.Lab) -> Iterator[None]:
+    """The node has few CPUs: what the tests of a module have started ends with them."""
+    before = tuple(lab.namespaces)
+    yield
+    lab.delete_namespaces([name for name in lab.namespaces if name not in before])
+
+
 @pytest.fixture
 def running(lab: labs.Lab) -> labs.Lab:
     """The lab with its operator up, whatever the test before did."""

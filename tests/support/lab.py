@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,12 @@ class Lab:
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
         self.apply(*self.volume(name, CLAIM, folder or self.known.folder))
         self.wait_bound(name, CLAIM)
+
+    def delete_namespaces(self, names: Iterable[str]) -> None:
+        """Delete namespaces and wait until their pods are gone."""
+        for name in names:
+            self.namespaces.remove(name)
+            self.access.kubectl("delete", "namespace", name, "--ignore-not-found", "--timeout=120s")
 
     def wait_bound(self, namespace: str, claim: str) -> None:
         """Wait until a claim has its volume."""
