@@ -19,12 +19,6 @@ _CHUNK: Final = 64 * 1024
 _HEADERS: Final = {"Connection": "close", "Accept-Encoding": "identity"}
 
 
-class _NoAnswerError(Exception):
-    def __init__(self, trouble: answers.Trouble, detail: str, status: int = 0) -> None:
-        super().__init__(detail)
-        self.answer = answers.Answer(status=status, trouble=trouble, detail=detail[:300])
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BlockingEndpoint:
     """One version of a model below a base URL; each request waits in a thread of its own."""
@@ -46,25 +40,16 @@ class BlockingEndpoint:
         """Ask the status route for the version's state; the answer is given where it is none."""
         try:
             status, body = await self._opening("")
-        except _NoAnswerError as error:
+        except endpoints.NoAnswerError as error:
             return recordings.ModelState.Unknown, error.answer
-        if status != _OK:
-            return recordings.ModelState.Unknown, answers.read(status, body)
-        try:
-            found = answers.load_json(body)["model_version_status"][0]["state"]
-            return recordings.ModelState(found), None
-        except (ValueError, KeyError, TypeError, IndexError, RecursionError):
-            detail = f"the status route answers what is not TensorFlow Serving's: {body[:80]!r}"
-            return recordings.ModelState.Unknown, answers.Answer(
-                status=status, trouble=answers.Trouble.Foreign, detail=detail[:300]
-            )
+        return endpoints.read_state(status, body)
 
     async def metadata(self) -> signatures.Metadata | None:
         """Ask for the signatures; None where there is no answer, which predictions then explain."""
         try:
             status, body = await self._opening("/metadata")
             return signatures.parse_metadata(answers.load_json(body)) if status == _OK else None
-        except (_NoAnswerError, ValueError, RecursionError):
+        except (endpoints.NoAnswerError, ValueError, RecursionError):
             return None
 
     async def predict(self, body: bytes) -> endpoints.Reply:
@@ -75,7 +60,7 @@ class BlockingEndpoint:
             status, answered = await asyncio.to_thread(
                 self._fetch, ":predict", body, most_bytes=most, seconds=seconds
             )
-        except _NoAnswerError as error:
+        except endpoints.NoAnswerError as error:
             return endpoints.Reply(lost=error.answer)
         lease.grow(len(answered))
         return endpoints.Reply(status=status, body=answered, lease=lease)
@@ -106,9 +91,7 @@ class BlockingEndpoint:
                 stream=True,
             ) as response:
                 if response.is_redirect:
-                    where = response.headers.get("Location", "nowhere")[:100]
-                    detail = f"HTTP {response.status_code}, a redirect to {where}, is not followed"
-                    raise _NoAnswerError(answers.Trouble.Foreign, detail, response.status_code)
+                    raise endpoints.redirected(response.status_code, response.headers.get("Location"))
                 return response.status_code, _read(response, most_bytes, deadline, seconds)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise _trouble(error, seconds) from error
@@ -125,26 +108,26 @@ def _read(response: requests.Response, most_bytes: int, deadline: float, seconds
         received += chunk
         if len(received) > most_bytes:
             detail = f"the answer is longer than {most_bytes} bytes"
-            raise _NoAnswerError(answers.Trouble.TooLarge, detail, response.status_code)
+            raise endpoints.NoAnswerError(answers.Trouble.TooLarge, detail, response.status_code)
         if time.monotonic() > deadline:
-            raise _NoAnswerError(answers.Trouble.TimedOut, f"no whole answer within {seconds:g} s")
+            raise endpoints.NoAnswerError(answers.Trouble.TimedOut, f"no whole answer within {seconds:g} s")
 
 
-def _trouble(error: Exception, seconds: float) -> _NoAnswerError:
+def _trouble(error: Exception, seconds: float) -> endpoints.NoAnswerError:
     text = f"{type(error).__name__}: {error}"
     match error:
         case requests.ReadTimeout() | urllib3.exceptions.ReadTimeoutError():
-            return _NoAnswerError(answers.Trouble.TimedOut, f"no whole answer within {seconds:g} s")
+            return endpoints.NoAnswerError(answers.Trouble.TimedOut, f"no whole answer within {seconds:g} s")
         case requests.exceptions.ChunkedEncodingError() | urllib3.exceptions.ProtocolError():
-            return _NoAnswerError(
+            return endpoints.NoAnswerError(
                 answers.Trouble.Closed, f"the connection ended before the answer did: {text}"
             )
         case requests.ConnectionError() if _is_closed(error):
-            return _NoAnswerError(
+            return endpoints.NoAnswerError(
                 answers.Trouble.Closed, f"the connection ended before the answer did: {text}"
             )
         case _:
-            return _NoAnswerError(answers.Trouble.Unreachable, f"no connection: {text}")
+            return endpoints.NoAnswerError(answers.Trouble.Unreachable, f"no connection: {text}")
 
 
 def _is_closed(error: requests.ConnectionError) -> bool:

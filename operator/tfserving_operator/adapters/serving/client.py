@@ -55,12 +55,6 @@ def open_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
-class _NoAnswerError(Exception):
-    def __init__(self, trouble: answers.Trouble, detail: str, status: int = 0) -> None:
-        super().__init__(detail)
-        self.answer = answers.Answer(status=status, trouble=trouble, detail=detail[:300])
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PodClient:
     """A pod's REST API, every request pinned to one version."""
@@ -84,16 +78,9 @@ class PodClient:
                 most_bytes=self.limits.metadata_bytes,
                 seconds=self.limits.opening_seconds,
             )
-        except _NoAnswerError as error:
+        except endpoints.NoAnswerError as error:
             return recordings.ModelState.Unknown, _unreachable_if_late(error.answer)
-        if status != _OK:
-            return recordings.ModelState.Unknown, answers.read(status, body)
-        try:
-            found = answers.load_json(body)["model_version_status"][0]["state"]
-            return recordings.ModelState(found), None
-        except (ValueError, KeyError, TypeError, IndexError, RecursionError):
-            detail = f"the status route answers what is not TensorFlow Serving's: {body[:80]!r}"
-            return recordings.ModelState.Unknown, _foreign(status, detail)
+        return endpoints.read_state(status, body)
 
     async def metadata(self) -> signatures.Metadata | None:
         """Ask for the signatures; None where there is no answer, which predictions then explain."""
@@ -109,7 +96,7 @@ class PodClient:
             return (
                 signatures.parse_metadata(await _off_loop(answers.load_json, body)) if status == _OK else None
             )
-        except (_NoAnswerError, ValueError, RecursionError):
+        except (endpoints.NoAnswerError, ValueError, RecursionError):
             return None
 
     async def predict(self, body: bytes) -> endpoints.Reply:
@@ -121,7 +108,7 @@ class PodClient:
             status, answered = await self._fetch(
                 "POST", path, body, most_bytes=most, seconds=seconds, lease=lease
             )
-        except _NoAnswerError as error:
+        except endpoints.NoAnswerError as error:
             lease.end()
             return endpoints.Reply(lost=error.answer)
         except BaseException:
@@ -153,12 +140,7 @@ class PodClient:
                 auto_decompress=False,
             ) as response:
                 if response.status in _REDIRECTS:
-                    where = response.headers.get("Location", "nowhere")[:100]
-                    raise _NoAnswerError(
-                        answers.Trouble.Foreign,
-                        f"HTTP {response.status}, a redirect to {where}, is not followed",
-                        response.status,
-                    )
+                    raise endpoints.redirected(response.status, response.headers.get("Location"))
                 return response.status, await _read(response, most_bytes, lease)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _trouble(error, seconds) from error
@@ -172,28 +154,28 @@ async def _read(
         received += chunk
         if len(received) > most_bytes:
             detail = f"the answer is longer than {most_bytes} bytes"
-            raise _NoAnswerError(answers.Trouble.TooLarge, detail, response.status)
+            raise endpoints.NoAnswerError(answers.Trouble.TooLarge, detail, response.status)
         if lease is not None and len(received) > lease.taken and not lease.grow(_LEASE_BYTES):
             detail = "the answers to all smoke tests that run now are too large together; it is tried again"
-            raise _NoAnswerError(answers.Trouble.TooLarge, detail, response.status)
+            raise endpoints.NoAnswerError(answers.Trouble.TooLarge, detail, response.status)
     return received
 
 
-def _trouble(error: Exception, seconds: float) -> _NoAnswerError:
+def _trouble(error: Exception, seconds: float) -> endpoints.NoAnswerError:
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     match error:
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
-            return _NoAnswerError(answers.Trouble.Unreachable, f"no connection: {text}")
+            return endpoints.NoAnswerError(answers.Trouble.Unreachable, f"no connection: {text}")
         case TimeoutError():
-            return _NoAnswerError(answers.Trouble.TimedOut, f"no whole answer within {seconds:g} s")
+            return endpoints.NoAnswerError(answers.Trouble.TimedOut, f"no whole answer within {seconds:g} s")
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | aiohttp.ClientPayloadError():
-            return _NoAnswerError(
+            return endpoints.NoAnswerError(
                 answers.Trouble.Closed, f"the connection ended before the answer did: {text}"
             )
         case aiohttp.ClientResponseError():
-            return _NoAnswerError(answers.Trouble.Foreign, f"no HTTP: {error.message}")
+            return endpoints.NoAnswerError(answers.Trouble.Foreign, f"no HTTP: {error.message}")
         case _:
-            return _NoAnswerError(answers.Trouble.Closed, text)
+            return endpoints.NoAnswerError(answers.Trouble.Closed, text)
 
 
 def _unreachable_if_late(answer: answers.Answer) -> answers.Answer:
@@ -201,10 +183,6 @@ def _unreachable_if_late(answer: answers.Answer) -> answers.Answer:
     if answer.trouble is answers.Trouble.TimedOut and answer.status == 0:
         return answers.Answer(trouble=answers.Trouble.Unreachable, detail=answer.detail)
     return answer
-
-
-def _foreign(status: int, detail: str) -> answers.Answer:
-    return answers.Answer(status=status, trouble=answers.Trouble.Foreign, detail=detail[:300])
 
 
 async def _off_loop(parse: Any, body: bytes | bytearray) -> Any:

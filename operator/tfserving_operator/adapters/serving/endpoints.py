@@ -25,6 +25,33 @@ class Reply:
         return self.status == HTTPStatus.OK
 
 
+class NoAnswerError(Exception):
+    """There is no whole HTTP answer; `answer` says why."""
+
+    def __init__(self, trouble: answers.Trouble, detail: str, status: int = 0) -> None:
+        super().__init__(detail)
+        self.answer = answers.Answer(status=status, trouble=trouble, detail=detail[:300])
+
+
+def redirected(status: int, location: str | None) -> NoAnswerError:
+    """Build the error of an answer that leads elsewhere."""
+    detail = f"HTTP {status}, a redirect to {(location or 'nowhere')[:100]}, is not followed"
+    return NoAnswerError(answers.Trouble.Foreign, detail, status)
+
+
+def read_state(status: int, body: bytes | bytearray) -> tuple[recordings.ModelState, answers.Answer | None]:
+    """Read the status route's answer; the answer is given where it tells no state."""
+    if status != HTTPStatus.OK:
+        return recordings.ModelState.Unknown, answers.read(status, bytes(body))
+    try:
+        found = answers.load_json(bytes(body))["model_version_status"][0]["state"]
+        return recordings.ModelState(found), None
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        detail = f"the status route answers what is not TensorFlow Serving's: {bytes(body[:80])!r}"
+        answer = answers.Answer(status=status, trouble=answers.Trouble.Foreign, detail=detail[:300])
+        return recordings.ModelState.Unknown, answer
+
+
 class Endpoint(Protocol):
     """One pod's REST API, every request pinned to one version. Nothing that it answers raises."""
 
