@@ -100,3 +100,11 @@ def test_what_is_undecidable_says_why():
     for entry in FAULTS:
         assert entry.same_output or not entry.undecidable, entry.name
         assert all(len(reason) > 20 for reason in entry.undecidable.values()), entry.name
+
+
+def test_the_page_of_the_zoo_gives_the_reason_for_each_that_is_undecidable():
+    page = (quotes.PAGES.parents[1] / "zoo.md").read_text()
+    for entry in FAULTS:
+        for reason in entry.undecidable.values():
+            assert f"`{entry.name}`" in page, entry.name
+            assert reason in page or "made masks hold" in reason, reason
