@@ -182,3 +182,14 @@ def test_what_the_kubelet_ended_before_is_passed_over():
     later = worlds.START + timedelta(seconds=1)
     assert health.problems(None, [ended], since=later) == ()
     assert len(health.problems(None, [ended], since=worlds.START)) == 1
+
+
+def test_a_refused_model_is_told_with_its_cause_and_without_the_servers_log():
+    said = "Failed to start server. Error: NOT_FOUND: Op type not registered 'Secret' in binary"
+    pod = pod_with(server("Error", 255, message=said, restart_count=1))
+
+    (problem,) = health.problems(None, (pod,), since=None)
+
+    assert (problem.reason, problem.cause) == (R.ModelLoadFailed, "OpMissing")
+    assert "use a server image that has this op" in problem.message
+    assert "Secret" not in problem.message
