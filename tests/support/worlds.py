@@ -176,11 +176,13 @@ class World:
         )
         self.settle()
 
-    def kill(self, revision: str, *, reason: str = "OOMKilled", exit_code: int = 137) -> None:
+    def kill(
+        self, revision: str, *, reason: str = "OOMKilled", exit_code: int = 137, message: str = ""
+    ) -> None:
         """The kernel: the server of a revision's first pod ends, and is started again by the kubelet."""
         first, *rest = self.pods[revision]
         server = first.containers[-1]
-        ended = make_termination(reason, exit_code, self.now)
+        ended = make_termination(reason, exit_code, self.now, message)
         server = replace(
             server, ready=False, running=True, last_terminated=ended, restart_count=server.restart_count + 1
         )

@@ -165,6 +165,16 @@ def test_a_plain_crash_rejects_the_candidate_the_second_time(serving):
     assert serving.status.rejected_revisions[0].reason == "ServerCrashed"
 
 
+def test_a_model_that_the_server_refuses_is_rejected_with_the_cause(serving):
+    serving.apply(2)
+    name = serving.status.candidate_revision.name
+    said = "Failed to start server. Error: NOT_FOUND: Op type not registered 'Foo' in binary"
+    for _ in range(2):
+        serving.kill(name, reason="Error", exit_code=255, message=said)
+    rejected = serving.status.rejected_revisions[0]
+    assert (rejected.reason, rejected.cause) == ("ModelLoadFailed", "OpMissing")
+
+
 def test_two_failed_tests_through_the_service_in_the_bake_roll_back(serving):
     serving.apply(2)
     serving.roll_out(bake=False)
