@@ -1,26 +1,45 @@
 """What makes a revision: the user's own input of model, server, resources and template.
 
 Only what the user wrote counts, without defaults, so that a later operator with other defaults starts nothing
-anew. The algorithm's version goes into the hash: change `_ALGORITHM` when the canonical form changes.
+anew. A name carries the letter of the algorithm that made it. An operator with a newer algorithm still computes
+what the older ones would have named, and goes on with a revision that is there under such a name: a Deployment
+cannot be renamed, and its pods have no reason to end.
+
+A new algorithm goes to the end of `KNOWN` in one release and to its beginning in the next, so that the release
+before can be gone back to. None is ever taken out.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from tfserving_operator.api import types
 from tfserving_operator.core import quantities
 
-_ALGORITHM: Final = "v1"
 _HASH_LENGTH: Final = 8
 _PARTS: Final = {"model", "server", "resources", "template"}
 _SMOKE_PARTS: Final = {"cases", "cases_from", "checks"}
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Algorithm:
+    """A way to hash the input of a revision."""
+
+    letter: str
+    """Before the hash in names: `a` for the first algorithm, `b` for the next."""
+    canonical: Callable[[types.Spec], object]
+    """The JSON of which the hash is taken: the same for specs that ask for the same pods."""
+
+    def hash_of(self, spec: types.Spec) -> str:
+        """The letter and the hash of a spec's revision: short, lower-case, safe in names."""
+        return f"{self.letter}{_digest(self.canonical(spec))[:_HASH_LENGTH]}"
+
+
 def _digest(canonical: object) -> str:
     text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(f"{_ALGORITHM}\n{text}".encode()).hexdigest()
+    return hashlib.sha256(f"v1\n{text}".encode()).hexdigest()
 
 
 def _without_empty(value: Any) -> Any:
@@ -38,20 +57,35 @@ def _worth(quantity: str) -> str:
     return str(quantities.parse_quantity(quantity)) if quantities.is_quantity(quantity) else quantity
 
 
-def hash_of(spec: types.Spec) -> str:
-    """The hash of the spec's revision: short, lower-case, safe in names."""
+def _input(spec: types.Spec) -> object:
     canonical = spec.model_dump(mode="json", by_alias=True, exclude_unset=True, include=_PARTS)
     for part in ("requests", "limits"):
         if part in canonical["resources"]:
             canonical["resources"][part] = {
                 name: _worth(quantity) for name, quantity in canonical["resources"][part].items()
             }
-    return _digest(_without_empty(canonical))[:_HASH_LENGTH]
+    return _without_empty(canonical)
 
 
-def name_of(owner_name: str, spec: types.Spec) -> str:
-    """The name of the spec's revision: `<name>-<hash>`."""
-    return f"{owner_name}-{hash_of(spec)}"
+KNOWN: Final = (Algorithm(letter="a", canonical=_input),)
+"""New revisions are named by the first; the others recognise what earlier releases have named."""
+
+
+def name_of(owner_name: str, spec: types.Spec, *, there: Iterable[str] = ()) -> str:
+    """The name of the spec's revision: `<name>-<letter><hash>`.
+
+    Parameters
+    ----------
+    owner_name
+        Of the ModelDeployment.
+    spec
+        What it asks for.
+    there
+        Names of revisions that are there, the most important first. One that a known algorithm would have given
+        to the same input stays the name.
+    """
+    names = [f"{owner_name}-{algorithm.hash_of(spec)}" for algorithm in KNOWN]
+    return next((name for name in there if name in names), names[0])
 
 
 def spec_digest(spec: types.Spec) -> str:

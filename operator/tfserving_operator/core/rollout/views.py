@@ -86,6 +86,14 @@ def is_complete(view: View, revision: str) -> bool:
     return len(view.ready_pods(revision)) >= max(1, view.spec.replicas)
 
 
+def _revisions(snap: snapshot.Snapshot) -> list[str]:
+    """The names of the revisions that are there or remembered, what serves first."""
+    state = snap.status
+    in_use = (state.active_revision, state.candidate_revision, state.previous_revision)
+    remembered = (*(r for r in in_use if r is not None), *state.rejected_revisions)
+    return [*(r.name for r in remembered), *snap.deployments]
+
+
 def build(snap: snapshot.Snapshot, spec: types.Spec, now: datetime) -> View:
     """The view of a snapshot."""
     found = validation.validate(spec, owner_name=snap.owner.name, policy=snap.policy)
@@ -93,7 +101,7 @@ def build(snap: snapshot.Snapshot, spec: types.Spec, now: datetime) -> View:
         snap=snap,
         spec=spec,
         now=now,
-        wanted=revisions.name_of(snap.owner.name, spec),
+        wanted=revisions.name_of(snap.owner.name, spec, there=_revisions(snap)),
         spec_digest=revisions.spec_digest(spec),
         input_digest=revisions.smoke_digest(spec, snap.cases_versions),
         violations=tuple(v for v in found if v.severity is validation.Severity.Error),
