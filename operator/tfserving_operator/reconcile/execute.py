@@ -9,8 +9,8 @@ from tfserving_operator.adapters import errors
 from tfserving_operator.adapters.kube import client as kube
 from tfserving_operator.adapters.kube import resources
 from tfserving_operator.api import constants
-from tfserving_operator.core import actions, observed, snapshot
-from tfserving_operator.reconcile import announce, caches, merging, objects, refusals, testing
+from tfserving_operator.core import actions, merging, observed, snapshot
+from tfserving_operator.reconcile import announce, caches, objects, refusals, testing
 
 _log = structlog.stdlib.get_logger(__name__)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfserving_operator.reconcile import merging
+from tfserving_operator.core import merging
 
 JSON = st.recursive(
     st.integers() | st.text(max_size=3) | st.booleans(),
