@@ -24,7 +24,7 @@ class Toolset:
 
     title: str
     folder: Path
-    """Holds go.mod (with a ``tool`` block) and go.sum."""
+    """Holds go.mod (with a ``tool`` block), go.sum, and the programs' own sources where they are ours."""
     module: str
     """Its version in go.mod is the version that the programs report."""
     version_variables: tuple[str, ...]
@@ -75,8 +75,10 @@ def version_of(toolset: Toolset) -> str:
 
 def folder_of(toolset: Toolset) -> Path:
     """Return the folder where the built programs are, or will be."""
-    sums = [(toolset.folder / name).read_bytes() for name in ("go.mod", "go.sum")]
-    key = cache.digest_of([RECIPE, platform.machine(), *toolset.version_variables, *toolset.tags, *sums])
+    pinned = [(toolset.folder / name).read_bytes() for name in ("go.mod", "go.sum")]
+    sources = [path.read_bytes() for path in sorted(toolset.folder.rglob("*.go"))]
+    settings = [RECIPE, platform.machine(), *toolset.version_variables, *toolset.tags]
+    key = cache.digest_of([*settings, *pinned, *sources])
     return cache.root() / "cluster" / key / "bin"
 
 

@@ -1,0 +1,1 @@
+"""Programs that tell what GitOps tools make of a ModelDeployment: Flux itself, kstatus, and Argo CD's Lua."""
