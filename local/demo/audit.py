@@ -19,6 +19,8 @@ class Entry:
     stage: str
     user: str
     verb: str
+    group: str
+    """The API group, "" for the core's."""
     resource: str
     """The plural, with the subresource after a slash."""
     namespace: str
@@ -28,6 +30,8 @@ class Entry:
     """Unix seconds: requestReceivedTimestamp."""
     reached: float
     """Unix seconds at which the stage was reached: stageTimestamp."""
+    forbidden: bool
+    """Whether the user lacks the right; a quota or Pod Security also answers 403."""
 
 
 def read(path: Path, *, since: float = 0.0) -> Iterator[Entry]:
@@ -52,12 +56,14 @@ def parse(line: bytes) -> Entry:
         stage=event["stage"],
         user=event["user"].get("username", ""),
         verb=event["verb"],
+        group=target.get("apiGroup", ""),
         resource="/".join(part for part in parts if part) or event["requestURI"].partition("?")[0],
         namespace=target.get("namespace", ""),
         name=target.get("name", ""),
         code=(event.get("responseStatus") or {}).get("code", 0),
         received=_unix(event["requestReceivedTimestamp"]),
         reached=_unix(event["stageTimestamp"]),
+        forbidden=(event.get("annotations") or {}).get("authorization.k8s.io/decision") == "forbid",
     )
 
 

@@ -3,40 +3,16 @@
 import pytest
 
 from tests.charts import rendering
+from tests.support import rights
 from tfserving_operator.reconcile import leadership
 
 pytestmark = pytest.mark.cluster
 
-Grant = tuple[str, str, str, str, str]
-"""Namespace ("" for the cluster), group, resource, name ("" for all), verb."""
 
-
-def grants(documents: list[rendering.Object]) -> set[Grant]:
+def grants(documents: list[rendering.Object]) -> set[rights.Right]:
     """What the roles that are bound to the operator give it."""
-    roles = {
-        (r["kind"], r["metadata"].get("namespace", ""), r["metadata"]["name"]): r
-        for kind in ("ClusterRole", "Role")
-        for r in rendering.of(documents, kind)
-    }
     account = rendering.one(documents, "ServiceAccount")["metadata"]["name"]
-    found = set()
-    for binding in (
-        *rendering.of(documents, "ClusterRoleBinding"),
-        *rendering.of(documents, "RoleBinding"),
-    ):
-        assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account, "namespace": "system"}]
-        where = binding["metadata"].get("namespace", "")
-        ref = binding["roleRef"]
-        role = roles[ref["kind"], where if ref["kind"] == "Role" else "", ref["name"]]
-        found |= {
-            (where, group, resource, name, verb)
-            for rule in role["rules"]
-            for group in rule["apiGroups"]
-            for resource in rule["resources"]
-            for name in rule.get("resourceNames", [""])
-            for verb in rule["verbs"]
-        }
-    return found
+    return rights.granted(documents, {"name": account, "namespace": "system"})
 
 
 @pytest.mark.parametrize("sets", [(), ("watchNamespaces={a,b}",)])

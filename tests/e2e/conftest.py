@@ -1,10 +1,23 @@
 """The cluster and an operator for end-to-end tests; skipped with a reason nowhere: they run or fail."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support import lab as labs
+
+LAST = "test_rights.py"
+"""It looks back on all the others."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the look back behind all other end-to-end tests, and remember which there are before any is deselected."""
+    places = [number for number, item in enumerate(items) if item.path.parent == Path(__file__).parent]
+    ours = sorted((items[place] for place in places), key=lambda item: item.path.name == LAST)
+    config.stash[labs.COLLECTED] = [item.nodeid for item in ours]
+    for place, item in zip(places, ours, strict=True):
+        items[place] = item
 
 
 @pytest.fixture(scope="session")

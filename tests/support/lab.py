@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from local.cluster import api as clusters
@@ -24,6 +25,8 @@ CLAIM = manifests.CLAIM
 NAME = "digits"
 RESOURCE = f"{constants.PLURAL}.{constants.GROUP}"
 
+COLLECTED = pytest.StashKey[list[str]]()
+"""Of the run: the end-to-end tests that were found, those that it leaves out among them."""
 
 _OURS = "tfserving-e2e"
 """Label of what does not go with a namespace."""
@@ -63,6 +66,7 @@ class Lab:
     folder: Path
     process: subprocess.Popen[bytes] | None = None
     namespaces: list[str] = field(default_factory=list)
+    began: float = field(default_factory=time.time)
 
     @property
     def user(self) -> str:
