@@ -1,6 +1,6 @@
 """Inputs, good and bad, and what is said about them; Python and the API server are held to the same table."""
 
-from tests.support import further_inputs
+from tests.support import batching_inputs, further_inputs
 from tests.support.judged import Input, limits, requests
 from tests.support.resource_inputs import MEMORY, RESOURCES
 
@@ -181,6 +181,9 @@ INPUTS = [
     *FLAGS,
     *MODEL,
     *CASES,
+    *batching_inputs.GOOD,
+    *batching_inputs.WARNINGS,
+    *batching_inputs.BAD,
     *further_inputs.WARNINGS,
     *further_inputs.BAD,
 ]

@@ -99,6 +99,41 @@ RESOURCES: Final[list[JsonValue]] = [
     },
 ]
 
+BATCHING: Final[list[JsonValue]] = [
+    {
+        "rule": (
+            "!has(self.allowedBatchSizes) || size(self.allowedBatchSizes) == 0 || "
+            "self.allowedBatchSizes[size(self.allowedBatchSizes) - 1] == self.maxBatchSize"
+        ),
+        "message": "the last of allowedBatchSizes must be maxBatchSize: the server does not start else",
+    },
+    {
+        "rule": (
+            "!has(self.allowedBatchSizes) || self.allowedBatchSizes.isSorted() && "
+            "self.allowedBatchSizes.all(x, self.allowedBatchSizes.indexOf(x) == self.allowedBatchSizes.lastIndexOf(x))"
+        ),
+        "message": "allowedBatchSizes must ascend, each size once",
+    },
+]
+
+BATCHING_FLAGS: Final = (
+    "batching_parameters_file",
+    "enable_batching",
+    "enable_per_model_batching_parameters",
+)
+"""What spec.server.batching stands for; both at once would contradict each other."""
+
+_BATCHING_FLAG: Final = f"k, k in {list(BATCHING_FLAGS)}"
+SERVER: Final[list[JsonValue]] = [
+    {
+        "rule": f"!has(self.batching) || !has(self.flags) || !self.flags.exists({_BATCHING_FLAG})",
+        "messageExpression": (
+            f"'flags.' + self.flags.filter({_BATCHING_FLAG})[0] + ' is set by spec.server.batching: leave it out'"
+        ),
+        "message": "flags for batching are set by spec.server.batching: leave them out",
+    }
+]
+
 URI: Final[JsonDict] = {
     "x-kubernetes-validations": [
         {

@@ -12,6 +12,7 @@ import pydantic
 from pydantic import ConfigDict, Field
 
 from tfserving_operator.api import explain, rules
+from tfserving_operator.api.batching import Batching
 from tfserving_operator.api.bounds import (
     Annotations,
     Bool,
@@ -27,6 +28,8 @@ from tfserving_operator.api.template import PodTemplate
 
 __all__ = [
     "Model",
+    "Batching",
+    "Disruption",
     "OnInconclusive",
     "ResourcePolicy",
     "Resources",
@@ -73,8 +76,12 @@ class Server(SpecModel):
     """The model server."""
 
     image: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\s]+$")]
+    model_config = ConfigDict(json_schema_extra={"x-kubernetes-validations": rules.SERVER})
+
     """An image with /usr/bin/tensorflow_model_server, such as tensorflow/serving:2.19.1."""
     flags: Annotated[
+    batching: Batching | None = None
+    """Requests that the server answers together. Without it, every request runs alone."""
         dict[
             Annotated[str, Field(min_length=1, max_length=128)],
             Annotated[str, Field(max_length=4096)],

@@ -159,4 +159,5 @@ def check(subject: Subject) -> Iterator[Violation]:
     flags = subject.spec.server.flags
     for name, value in flags.items():
         yield from _check_flag(name, value)
-    yield from _check_combinations(flags)
+    if subject.spec.server.batching is None:
+        yield from _check_combinations(flags)

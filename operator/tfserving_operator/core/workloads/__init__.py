@@ -4,6 +4,7 @@ from tfserving_operator.core.workloads.configmaps import build_config_map, build
 from tfserving_operator.core.workloads.deployments import INSPECT_RESOURCES, build_deployment
 from tfserving_operator.core.workloads.flags import OWNED as OWNED_FLAGS
 from tfserving_operator.core.workloads.names import model_name, pin_name
+from tfserving_operator.core.workloads.flags import cores, cpu_limit, request_threads
 from tfserving_operator.core.workloads.services import NO_REVISION, build_service, service_patch
 
 __all__ = [
@@ -18,3 +19,6 @@ __all__ = [
     "pin_name",
     "service_patch",
 ]
+    "cores",
+    "cpu_limit",
+    "request_threads",

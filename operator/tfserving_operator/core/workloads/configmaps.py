@@ -8,7 +8,7 @@ from google.protobuf import text_encoding
 from tfserving_operator.api import constants, types
 from tfserving_operator.core import snapshot
 from tfserving_operator.core.smoke import cases
-from tfserving_operator.core.workloads import names
+from tfserving_operator.core.workloads import flags, names
 
 _MONITORING = """prometheus_config {
   enable: true
@@ -37,19 +37,36 @@ def _models_config(*, name: str, path: str, version: int) -> str:
 """
 
 
+def _batching_config(batching: types.Batching, *, threads: int) -> str:
+    """The parameters file; what the user left out is left to the server, but for what it would take from the node."""
+    values = {
+        "max_batch_size": batching.max_batch_size,
+        "batch_timeout_micros": batching.batch_timeout_micros,
+        "max_enqueued_batches": batching.max_enqueued_batches,
+        "num_batch_threads": batching.num_batch_threads or threads,
+    }
+    lines = [f"{name} {{ value: {value} }}" for name, value in values.items() if value is not None]
+    lines += [f"allowed_batch_sizes: {size}" for size in batching.allowed_batch_sizes]
+    return "\n".join(lines) + "\n"
+
+
 def build_config_map(*, owner: snapshot.Owner, spec: types.Spec, revision: str) -> dict[str, Any]:
-    """The ConfigMap `<revision>`: exactly one version of one model, and Prometheus metrics."""
+    """The ConfigMap `<revision>`: exactly one version of one model, Prometheus metrics, and batching if asked for."""
+    data = {
+        names.MODELS_CONFIG: _models_config(
+            name=names.model_name(owner, spec), path=names.model_path(spec), version=spec.model.version
+        ),
+        names.MONITORING_CONFIG: _MONITORING,
+    }
+    if spec.server.batching is not None:
+        threads = flags.cores(spec)
+        data[names.BATCHING_CONFIG] = _batching_config(spec.server.batching, threads=threads)
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": names.metadata(owner, revision, revision=revision),
         "immutable": True,
-        "data": {
-            names.MODELS_CONFIG: _models_config(
-                name=names.model_name(owner, spec), path=names.model_path(spec), version=spec.model.version
-            ),
-            names.MONITORING_CONFIG: _MONITORING,
-        },
+        "data": data,
     }
 
 

@@ -14,6 +14,8 @@ _ASSUMED_CORES: Final = 16
 """Where there is neither a limit nor a request to count the server's threads from."""
 _MIN_THREADS: Final = 16
 """Of REST and gRPC each: a thread waits for as long as its request runs, and the probe needs one too."""
+_MOST_FOR_BATCHES: Final = 1024
+"""A node lets a pod have a few thousand threads. Whoever has larger batches sends many rows in one request."""
 
 OWNED: Final = {
     "port": str(constants.PORT_GRPC),
@@ -34,17 +36,37 @@ OWNED: Final = {
 """Flags whose values are the operator's; the user's are refused by validation."""
 
 
+def _batching_flags(spec: types.Spec) -> dict[str, str]:
+    if spec.server.batching is None:
+        return {}
+    return {
+        "enable_batching": "true",
+        "batching_parameters_file": f"{names.CONFIG_PATH}/{names.BATCHING_CONFIG}",
+    }
+
+
 def cpu_limit(spec: types.Spec) -> int | None:
     """Whole cores that the limit allows, at least 1; None without one."""
     limit = spec.resources.limits.get("cpu")
     return max(1, math.ceil(quantities.parse_quantity(limit))) if limit is not None else None
 
 
+def cores(spec: types.Spec) -> int:
+    """Whole cores to count threads from: the limit, else an assumption."""
+    return cpu_limit(spec) or _ASSUMED_CORES
+
+
+def request_threads(spec: types.Spec) -> int:
+    """Threads of REST and of gRPC: each waits with its request, for as long as a batch fills and runs."""
+    batch = spec.server.batching.max_batch_size if spec.server.batching is not None else 0
+    # One batch fills while another runs, and the probe still finds a thread
+    return max(_MIN_THREADS, 4 * cores(spec), min(2 * batch, _MOST_FOR_BATCHES))
+
+
 def _thread_flags(spec: types.Spec) -> dict[str, str]:
     """Threads from the CPU limit: the server itself looks at the node's cores."""
     limit = cpu_limit(spec)
-    cores = limit or _ASSUMED_CORES
-    requests = str(max(_MIN_THREADS, 4 * cores))
+    requests = str(request_threads(spec))
     flags = {"rest_api_num_threads": requests, "grpc_max_threads": requests}
     if limit is not None:
         flags["tensorflow_intra_op_parallelism"] = flags["tensorflow_inter_op_parallelism"] = str(limit)
@@ -53,5 +75,5 @@ def _thread_flags(spec: types.Spec) -> dict[str, str]:
 
 def build_arguments(spec: types.Spec) -> list[str]:
     """All flags as `--name=value`, in one order: ours, then what the user sets or overrides."""
-    flags = {**_thread_flags(spec), **spec.server.flags, **OWNED}
+    flags = {**_thread_flags(spec), **spec.server.flags, **_batching_flags(spec), **OWNED}
     return [f"--{name}={value}" for name, value in sorted(flags.items())]

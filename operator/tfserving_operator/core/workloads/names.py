@@ -14,6 +14,7 @@ PIN_PATH: Final = "/etc/tfserving-operator/pin"
 
 MODELS_CONFIG: Final = "models.config"
 MONITORING_CONFIG: Final = "monitoring.config"
+BATCHING_CONFIG: Final = "batching.config"
 CASES_KEY: Final = "cases.json"
 COMPRESSED_CASES_KEY: Final = "cases.json.gz"
 DIGEST_KEY: Final = "model-digest"
