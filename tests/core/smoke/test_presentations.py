@@ -59,6 +59,15 @@ def test_what_is_sent_is_bounded_and_every_row_is_one_of_its_case(shapes):
             assert encoding.digest(row.payload) == encoding.digest(original.payload)
 
 
+@pytest.mark.parametrize(("most", "rows"), [(None, 12), (32, 12), (5, 5), (2, 2), (1, None)])
+def test_a_joint_request_has_no_more_rows_than_the_server_takes_in_a_batch(most, rows):
+    sent = [case(f"c{i}", 3) for i in range(4)]
+    sizes = {each.name: len(encoding.body(each, "s")) for each in sent}
+
+    joint = presentations.together(sent, sizes, None, most)
+    assert (joint and len(joint.rows)) == rows
+
+
 def test_rows_of_different_structures_are_not_joined():
     ragged = [
         cases.Case(name="a", instances=[["x", "y"]]),

@@ -31,6 +31,7 @@ class Presenter:
         *,
         signature: inspection.Signature | None,
         sizes: dict[str, int],
+        most_rows: int | None = None,
     ) -> None:
         """Present what the pod has answered as it was written; a refused presentation is recorded as it is.
 
@@ -42,6 +43,8 @@ class Presenter:
             As the pod serves it.
         sizes
             Bytes of each case's body.
+        most_rows
+            The most that the server takes in one request.
         """
         known = self._pod.answered
         told = tuple(case for case in given if case.name in known and known[case.name].succeeded)
@@ -49,7 +52,8 @@ class Presenter:
         planned = await self._shop.compute(presentations.alone, told, signature)
         for name, rows in planned.items():
             await self._split(name, rows)
-        joint = await self._shop.compute(presentations.together, told, self._costs(sizes), signature)
+        costs = self._costs(sizes)
+        joint = await self._shop.compute(presentations.together, told, costs, signature, most_rows)
         if joint is not None:
             await self._join(joint)
 

@@ -235,7 +235,8 @@ class _Run:
             pod, shop=self._shop, reader=self._reader, has_time=self._pace(_PRESENT_UNTIL)
         )
         sizes = self._bodies.sizes(pod.signature_name)
-        await presenter.present(self._sent, signature=self._signature(), sizes=sizes)
+        most = self._request.most_rows
+        await presenter.present(self._sent, signature=self._signature(), sizes=sizes, most_rows=most)
 
     def _signature(self) -> inspection.Signature | None:
         return self.recording().signature(self._request.signature_name)

@@ -160,6 +160,7 @@ def build_request(
             else None
         ),
     )
+        most_rows=_most_rows(view.spec) if is_candidate else None,
 
 
 def _spec_cases(smoke: types.Smoke) -> plans.SpecCases:
@@ -167,6 +168,11 @@ def _spec_cases(smoke: types.Smoke) -> plans.SpecCases:
         inline=tuple(c.model_dump(mode="json", by_alias=True, exclude_unset=True) for c in smoke.cases),
         config_maps=tuple((c.config_map.name, c.config_map.key) for c in smoke.cases_from),
     )
+
+
+def _most_rows(spec: types.Spec) -> int | None:
+    batching = spec.server.batching
+    return batching.max_batch_size if batching is not None else None
 
 
 def with_smoke(

@@ -85,6 +85,8 @@ class TestRequest:
     """0: no burst."""
     load_concurrency: int
     timeout_seconds: float
+    most_rows: int | None = None
+    """The most rows that the server takes in one request; None where it does not batch."""
     inspection: inspections.Inspection | None = None
     """What the inspector saw of the model; it refines causes."""
     control_inspection: inspections.Inspection | None = None

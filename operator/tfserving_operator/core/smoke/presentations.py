@@ -64,7 +64,10 @@ def alone(
 
 
 def together(
-    sent: Sequence[cases.Case], sizes: Mapping[str, int], signature: inspection.Signature | None
+    sent: Sequence[cases.Case],
+    sizes: Mapping[str, int],
+    signature: inspection.Signature | None,
+    most_rows: int | None = None,
 ) -> Joint | None:
     """Plan one request of several cases' rows, of as many as have an equal structure and fit.
 
@@ -74,6 +77,8 @@ def together(
         The cases whose rows may be joined.
     sizes
         Bytes of each case's body.
+    most_rows
+        The most that the server takes in one request; None where it takes any number.
     """
     if not is_batched(signature):
         return None
@@ -90,7 +95,7 @@ def together(
     left = MAX_TOGETHER_BYTES
     for key, row in _in_turn(best):
         left -= sizes.get(key[0], MAX_TOGETHER_BYTES) // counts[key[0]]
-        if left < 0 or len(chosen) == MAX_TOGETHER:
+        if left < 0 or len(chosen) == min(MAX_TOGETHER, most_rows or MAX_TOGETHER):
             break
         chosen.append((key, row))
     return _joined(chosen) if len(chosen) > 1 else None

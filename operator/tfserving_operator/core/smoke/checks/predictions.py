@@ -25,6 +25,7 @@ CASE_FAULTS: Final = (
     "input size does not match signature",
 )
 """What TensorFlow Serving says of a request that does not fit the signature."""
+    "is larger than maximum input batch size",
 _REFUSED: Final = 400
 _BUSY: Final = (401, 403, 429, 503, 504)
 _UNIMPLEMENTED: Final = 501
