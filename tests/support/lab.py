@@ -67,6 +67,8 @@ class Lab:
     process: subprocess.Popen[bytes] | None = None
     namespaces: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.time)
+    log_offset: int = 0
+    """Where the running operator's own lines begin in the log."""
 
     @property
     def user(self) -> str:
@@ -75,11 +77,24 @@ class Lab:
 
     # The operator
 
-    def start(self) -> None:
-        """Start the operator."""
+    def install(self, image: str, *values: str, chart: Path | None = None) -> None:
+        """Install the chart, or upgrade to it; the operator is a process of its own unless `replicas` are asked for."""
+        repository, _, tag = image.rpartition(":")
+        settings = (f"image.repository={repository}", f"image.tag={tag}", "replicas=0", "crds.keep=false")
+        self.access.helm(
+            *("upgrade", "--install", RELEASE, str(chart or installation.checkout() / installation.CHART)),
+            *("--namespace", SYSTEM, "--create-namespace"),
+            *(part for value in (*settings, *values) for part in ("--set", value)),
+            *("--reset-values", "--wait", "--timeout", "120s"),
+        )
+
+    def start(self, *program: str | Path) -> None:
+        """Start the operator, or another program in its place."""
         assert self.process is None
-        program = installation.checkout() / ".venv" / "bin" / "tfserving-operator"
+        log = self.folder / "operator.log"
+        self.log_offset = log.stat().st_size if log.exists() else 0
         arguments = [
+            *(program or (installation.checkout() / ".venv" / "bin" / "tfserving-operator",)),
             "run",
             "--kubeconfig",
             self._kubeconfig(),
@@ -88,11 +103,11 @@ class Lab:
             "--log-format",
             "json",
         ]
-        with (self.folder / "operator.log").open("ab") as log:
+        with log.open("ab") as output:
             self.process = subprocess.Popen(
-                clusters.command(self.cluster, [program, *arguments]),
+                clusters.command(self.cluster, arguments),
                 env=clusters.environment(self.cluster) | {"POD_NAME": "e2e", "POD_NAMESPACE": SYSTEM},
-                stdout=log,
+                stdout=output,
                 stderr=subprocess.STDOUT,
             )
 
@@ -104,10 +119,7 @@ class Lab:
     def wait_synced(self) -> None:
         """Wait until the running operator has filled its caches."""
         log = self.folder / "operator.log"
-        wait_for(
-            "the caches",
-            lambda: log.read_text().rpartition("holding the Lease")[2].count("caches are filled"),
-        )
+        wait_for("the caches", lambda: b"caches are filled" in log.read_bytes()[self.log_offset :])
 
     def kill(self) -> None:
         """End the operator as a crash does."""
@@ -283,21 +295,7 @@ def build(folder: Path) -> Lab:
     operator, server = installation.operator_build(), installation.server_build()
     installation.load_images(cluster, progress, operator, server)
     reached = accesses.of_local(cluster)
-    repository, _, tag = operator.name.rpartition(":")
-    reached.helm(
-        *(
-            "upgrade",
-            "--install",
-            RELEASE,
-            str(installation.CHART),
-            "--namespace",
-            SYSTEM,
-            "--create-namespace",
-        ),
-        *("--set", f"image.repository={repository}", "--set", f"image.tag={tag}", "--set", "replicas=0"),
-        *("--set", "crds.keep=false"),
-    )
-    return Lab(
+    lab = Lab(
         cluster=cluster,
         access=reached,
         known=models.ensure(progress),
@@ -305,6 +303,8 @@ def build(folder: Path) -> Lab:
         operator_image=operator.name,
         folder=folder,
     )
+    lab.install(operator.name)
+    return lab
 
 
 def clean(lab: Lab) -> None:
