@@ -18,6 +18,17 @@ class ConfigError(Exception):
     """The settings cannot be used; the message says which and why."""
 
 
+class ModelNetworkPolicy(ApiModel):
+    """The NetworkPolicy of every ModelDeployment, in the words of NetworkPolicies."""
+
+    rest_from: tuple[dict[str, Any], ...] = ()
+    """Peers that may use REST. The operator must be among them: it tests by REST."""
+    grpc_from: tuple[dict[str, Any], ...] = ()
+    """Peers that may use gRPC, and with it make the server load another model."""
+    egress: tuple[dict[str, Any], ...] = ()
+    """Egress rules; a served model needs none."""
+
+
 class Config(ApiModel):
     """Settings of one operator process. Lists of patterns are matched as file names are (fnmatch)."""
 
@@ -39,6 +50,10 @@ class Config(ApiModel):
     """Patterns of annotation keys that the Service may carry."""
     drain_seconds: Annotated[int, Field(ge=0, le=3600)] = 5
     """How long a model pod goes on serving after its deletion began."""
+    disruption_budgets: bool = True
+    """Whether `spec.disruption` may ask for PodDisruptionBudgets: the operator has the rights on them."""
+    model_network_policy: ModelNetworkPolicy | None = None
+    """Of every ModelDeployment; without it there is none: the operator has the rights on them."""
     watch_namespaces: tuple[str, ...] = ()
     """The namespaces whose ModelDeployments are served; empty serves the whole cluster."""
     leader_election: bool = True

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.patching import apply
 from tfserving_operator.core import merging
 
 JSON = st.recursive(
@@ -12,19 +13,6 @@ JSON = st.recursive(
     max_leaves=8,
 )
 OBJECTS = st.dictionaries(st.text(max_size=2), JSON, max_size=4)
-
-
-def apply(target: Any, patch: Any) -> Any:
-    """RFC 7386, word by word."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = apply(result.get(key), value)
-    return result
 
 
 @settings(deadline=None)

@@ -1,13 +1,15 @@
 """A simulated cluster around the pure decision: what it asks for happens, and pods do as the test says."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.support import patching
 from tfserving_operator.api import constants, reasons, types
 from tfserving_operator.api import status as statuses
-from tfserving_operator.core import actions, inspection, observed, rollout, snapshot
+from tfserving_operator.core import actions, companions, inspection, observed, rollout, snapshot
 from tfserving_operator.core.smoke import plans
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -56,9 +58,15 @@ def make_container(name: str, **changes: Any) -> observed.Container:
     return replace(plain, **changes)
 
 
-def make_termination(reason: str, exit_code: int, at: datetime, message: str = "") -> observed.Termination:
+def make_termination(
+    reason: str, exit_code: int, at: datetime, message: str = "", container_id: str = ""
+) -> observed.Termination:
     return observed.Termination(
-        reason=reason, exit_code=exit_code, message=message, finished_at=at, container_id="containerd://x"
+        reason=reason,
+        exit_code=exit_code,
+        message=message,
+        finished_at=at,
+        container_id=container_id or f"containerd://{at.isoformat()}",
     )
 
 
@@ -101,6 +109,8 @@ class World:
             meta=make_meta("models"), phase="Bound", access_modes=("ReadOnlyMany",)
         )
     )
+    beside: dict[str, companions.Companion] = field(default_factory=dict)
+    """By kind."""
     tests: dict[str, plans.TestState] = field(default_factory=dict)
     requests: dict[str, plans.TestRequest] = field(default_factory=dict)
     refusals: tuple[snapshot.Refusal, ...] = ()
@@ -125,6 +135,8 @@ class World:
             config_maps=dict(self.config_maps),
             pods=dict(self.pods),
             service=self.service,
+            budget=self.beside.get("PodDisruptionBudget"),
+            network_policy=self.beside.get("NetworkPolicy"),
             claim=self.claim,
             tests=dict(self.tests),
             refusals=self.refusals,
@@ -249,6 +261,8 @@ class World:
                 self._create(manifest)
             case actions.Patch(kind=kind, name=name, body=body):
                 self._patch(kind, name, body)
+            case actions.Delete(kind="PodDisruptionBudget" as kind):
+                del self.beside[kind]
             case actions.Delete(kind=kind, name=name):
                 gone = self.deployments if kind == "Deployment" else self.config_maps
                 gone.pop(name)
@@ -275,11 +289,19 @@ class World:
             case "ConfigMap":
                 config_map = observed.config_map_from_raw(raw)
                 self.config_maps[config_map.meta.name] = config_map
+            case kind:
+                assert kind not in self.beside
+                self.beside[kind] = companions.companion_from_raw(raw)
 
     def _patch(self, kind: str, name: str, body: Mapping[str, Any]) -> None:
         if kind == "Deployment":
             self.deployments[name] = replace(self.deployments[name], replicas=body["spec"]["replicas"])
             self._run_pods(self.deployments[name])
+            return
+        if kind in self.beside:
+            live = self.beside[kind]
+            after = patching.apply(json.loads(live.spec), body["spec"])
+            self.beside[kind] = replace(live, spec=json.dumps(after, sort_keys=True, separators=(",", ":")))
             return
         assert self.service is not None
         selector = dict(self.service.selector) | body.get("spec", {}).get("selector", {})

@@ -23,13 +23,14 @@ from tfserving_operator.api.bounds import (
     SetEntries,
     SpecModel,
 )
+from tfserving_operator.api.disruption import Disruption
 from tfserving_operator.api.smoke import OnInconclusive, Smoke
 from tfserving_operator.api.template import PodTemplate
 
 __all__ = [
-    "Model",
     "Batching",
     "Disruption",
+    "Model",
     "OnInconclusive",
     "ResourcePolicy",
     "Resources",
@@ -75,13 +76,13 @@ class EnvVar(SpecModel):
 class Server(SpecModel):
     """The model server."""
 
-    image: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\s]+$")]
     model_config = ConfigDict(json_schema_extra={"x-kubernetes-validations": rules.SERVER})
 
+    image: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\s]+$")]
     """An image with /usr/bin/tensorflow_model_server, such as tensorflow/serving:2.19.1."""
-    flags: Annotated[
     batching: Batching | None = None
     """Requests that the server answers together. Without it, every request runs alone."""
+    flags: Annotated[
         dict[
             Annotated[str, Field(min_length=1, max_length=128)],
             Annotated[str, Field(max_length=4096)],
@@ -186,6 +187,8 @@ class Spec(SpecModel):
     """The part of the pods' template that is yours."""
     service: Service = Service()
     """The stable Service."""
+    disruption: Disruption = Disruption()
+    """What drains of nodes may take."""
     smoke: Smoke = Smoke()
     """What is sent to a revision before and after it takes traffic."""
     rollout: Rollout = Rollout()

@@ -16,4 +16,13 @@ def build_policy(config: configuration.Config) -> snapshot.Policy:
         allowed_service_types=config.allowed_service_types,
         allowed_service_annotations=config.allowed_service_annotations,
         drain_seconds=config.drain_seconds,
+        disruption_budgets=config.disruption_budgets,
+        network=_network(config.model_network_policy),
+        operator_namespace=config.pod_namespace,
     )
+
+
+def _network(asked: configuration.ModelNetworkPolicy | None) -> snapshot.Network | None:
+    if asked is None:
+        return None
+    return snapshot.Network(rest_from=asked.rest_from, grpc_from=asked.grpc_from, egress=asked.egress)

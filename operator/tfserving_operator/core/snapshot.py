@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tfserving_operator.api import status, types
-from tfserving_operator.core import observed
+from tfserving_operator.core import companions, observed
 from tfserving_operator.core import surroundings as around
 from tfserving_operator.core.smoke import plans
 
@@ -17,6 +18,18 @@ class Owner:
     namespace: str
     uid: str
     generation: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Network:
+    """Who may reach model pods, as peers of a NetworkPolicy; nobody where there are none."""
+
+    rest_from: tuple[Mapping[str, Any], ...] = ()
+    """On the port of REST, the operator among them."""
+    grpc_from: tuple[Mapping[str, Any], ...] = ()
+    """On the port of gRPC, which also takes HandleReloadConfig."""
+    egress: tuple[Mapping[str, Any], ...] = ()
+    """Egress rules as they are written in a NetworkPolicy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +48,12 @@ class Policy:
     """fnmatch patterns of annotation keys."""
     drain_seconds: int = 5
     """How long a model pod goes on serving after its deletion began (preStop sleep)."""
+    disruption_budgets: bool = True
+    """Whether `spec.disruption` may ask for a PodDisruptionBudget."""
+    network: Network | None = None
+    """Of the NetworkPolicy that every ModelDeployment gets; None makes none."""
+    operator_namespace: str = ""
+    """Where we are, for messages; "" where that is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +93,9 @@ class Snapshot:
     pods: Mapping[str, tuple[observed.Pod, ...]] = field(default_factory=dict)
     """By revision name; pods whose owner chain ends in our UID, oldest first."""
     service: observed.Service | None = None
+    budget: companions.Companion | None = None
+    """The PodDisruptionBudget."""
+    network_policy: companions.Companion | None = None
     claim: observed.Claim | None = None
     """The PersistentVolumeClaim of `model.uri`, None when it is not there."""
     cases_versions: Mapping[str, str] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from tfserving_operator.adapters import clock as clocks
 from tfserving_operator.adapters.kube import client as kube
 from tfserving_operator.adapters.kube import resources
 from tfserving_operator.api import constants
-from tfserving_operator.core import observed, surroundings
+from tfserving_operator.core import companions, observed, snapshot, surroundings
 from tfserving_operator.reconcile import objects, queue, reflector, stores
 
 OURS: Final = f"{constants.LABEL_MANAGED_BY}={constants.MANAGED_BY}"
@@ -44,6 +44,8 @@ class Caches:
         self.deployments = stores.Store(observed.deployment_from_raw, self._on_child)
         self.services = stores.Store(observed.service_from_raw, self._on_child)
         self.config_maps = stores.Store(observed.config_map_from_raw, self._on_child)
+        self.budgets = stores.Store(companions.companion_from_raw, self._on_child)
+        self.network_policies = stores.Store(companions.companion_from_raw, self._on_child)
         self.claims = stores.Store(observed.claim_from_raw, self._on_claim)
         self.cases = stores.Store(cases_map_from_raw, self._on_cases)
         self.quotas = stores.Store(surroundings.resource_quota_from_raw, self._on_room)
@@ -56,6 +58,8 @@ class Caches:
             "Deployment": self.deployments,
             "Service": self.services,
             "ConfigMap": self.config_maps,
+            "PodDisruptionBudget": self.budgets,
+            "NetworkPolicy": self.network_policies,
         }
         return written[kind]
 
@@ -116,6 +120,7 @@ def build_reflectors(
     clock: clocks.Clock,
     chance: random.Random,
     observer: reflector.Observer,
+    policy: snapshot.Policy,
     namespaces: Iterable[str] = (),
 ) -> tuple[reflector.Reflector, ...]:
     """One reflector for each kind, and for each namespace where only some are watched.
@@ -133,6 +138,9 @@ def build_reflectors(
             (resources.PODS, caches.pods, False),
             (resources.SERVICES, caches.services, False),
             (resources.CONFIG_MAPS, caches.config_maps, True),
+            # What the installation has no use for, the operator has no rights on either
+            *(((resources.BUDGETS, caches.budgets, False),) if policy.disruption_budgets else ()),
+            *(((resources.NETWORK_POLICIES, caches.network_policies, False),) if policy.network else ()),
         )
         found += [
             build(resource=resource, sink=sink, selector=OURS, metadata_only=metadata, namespace=namespace)

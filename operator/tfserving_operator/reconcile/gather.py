@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from tfserving_operator.api import reasons
-from tfserving_operator.core import observed, snapshot
+from tfserving_operator.core import companions, observed, snapshot
 from tfserving_operator.core.smoke import plans
 from tfserving_operator.reconcile import caches as stores
 from tfserving_operator.reconcile import objects
@@ -31,12 +31,18 @@ def gather(
         config_maps={c.meta.name: c for c in caches.config_maps.owned_by(uid)},
         pods={name: _pods_of(deployment, caches) for name, deployment in deployments.items()},
         service=service if service is not None and service.meta.owner_uid == uid else None,
+        budget=_owned(caches.budgets.get(namespace, entry.owner.name), uid),
+        network_policy=_owned(caches.network_policies.get(namespace, entry.owner.name), uid),
         claim=caches.claims.get(namespace, entry.claim) if entry.claim else None,
         cases_versions={name: _cases_version(namespace, name, caches) for name in entry.cases_from},
         tests=tests,
         refusals=refusals,
         surroundings=_surroundings(entry, caches),
     )
+
+
+def _owned(found: companions.Companion | None, uid: str) -> companions.Companion | None:
+    return found if found is not None and found.meta.owner_uid == uid else None
 
 
 def _surroundings(entry: objects.ModelDeployment, caches: stores.Caches) -> snapshot.Surroundings:

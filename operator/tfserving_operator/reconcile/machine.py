@@ -83,7 +83,13 @@ class Machine:
             observer=metrics,
         )
         self._reflectors = caches.build_reflectors(
-            self.known, client=client, clock=clock, chance=chance, observer=metrics, namespaces=namespaces
+            self.known,
+            client=client,
+            clock=clock,
+            chance=chance,
+            observer=metrics,
+            namespaces=namespaces,
+            policy=policy,
         )
         self._is_running = False
         self._show(metrics)

@@ -49,10 +49,14 @@ VALIDATING_WEBHOOKS: Final = Resource(
     plural="validatingwebhookconfigurations",
     api_version="admissionregistration.k8s.io/v1",
 )
+BUDGETS: Final = Resource(kind="PodDisruptionBudget", plural="poddisruptionbudgets", api_version="policy/v1")
+NETWORK_POLICIES: Final = Resource(
+    kind="NetworkPolicy", plural="networkpolicies", api_version="networking.k8s.io/v1"
+)
 EVENTS: Final = Resource(kind="Event", plural="events", api_version="events.k8s.io/v1")
 LEASES: Final = Resource(kind="Lease", plural="leases", api_version="coordination.k8s.io/v1")
 
 WRITTEN: Final[Mapping[str, Resource]] = MappingProxyType(
-    {resource.kind: resource for resource in (DEPLOYMENTS, SERVICES, CONFIG_MAPS)}
+    {resource.kind: resource for resource in (DEPLOYMENTS, SERVICES, CONFIG_MAPS, BUDGETS, NETWORK_POLICIES)}
 )
 """The kinds that a decision may create, patch and delete, by kind."""

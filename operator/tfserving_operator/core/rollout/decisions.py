@@ -9,6 +9,7 @@ from datetime import datetime
 
 from tfserving_operator.core import actions, snapshot
 from tfserving_operator.core.rollout import (
+    accompanying,
     baking,
     converging,
     drafts,
@@ -26,6 +27,7 @@ CHAIN = (
     selecting.select,
     baking.watch,
     starting.start,
+    accompanying.network,
     starting.ensure_objects,
     starting.watch,
     testing.test,
@@ -36,6 +38,7 @@ CHAIN = (
     repeating.new_pods,
     repeating.repeat,
     converging.service,
+    accompanying.budget,
     converging.replicas,
     converging.history,
 )

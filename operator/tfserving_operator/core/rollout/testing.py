@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from tfserving_operator.api import constants, reasons, status, types
 from tfserving_operator.core import actions, conditions, health, observed, workloads
-from tfserving_operator.core.rollout import drafts, promoting, views
+from tfserving_operator.core.rollout import drafts, promoting, reaching, views
 from tfserving_operator.core.smoke import plans
 
 EVIDENCE_CHARACTERS = 500
@@ -54,6 +54,13 @@ def run(
     view: views.View, draft: drafts.Draft, request: plans.TestRequest
 ) -> tuple[drafts.Draft, plans.TestOutcome | None]:
     """The outcome of a test, which is started when it has not run yet and again when it could not run."""
+    draft, outcome = _run(view, draft, request)
+    return draft, reaching.explained(view, outcome)
+
+
+def _run(
+    view: views.View, draft: drafts.Draft, request: plans.TestRequest
+) -> tuple[drafts.Draft, plans.TestOutcome | None]:
     attempt = 0
     while True:
         state = view.snap.tests.get(f"{request.key}#{attempt}")
@@ -153,6 +160,7 @@ def build_request(
         load_requests=smoke.load.requests if is_candidate else 0,
         load_concurrency=smoke.load.concurrency,
         timeout_seconds=float(smoke.timeout_seconds),
+        most_rows=_most_rows(view.spec) if is_candidate else None,
         inspection=health.inspection_of(view.ready_pods(revision)),
         control_inspection=(
             health.inspection_of(view.ready_pods(active.name))
@@ -160,7 +168,11 @@ def build_request(
             else None
         ),
     )
-        most_rows=_most_rows(view.spec) if is_candidate else None,
+
+
+def _most_rows(spec: types.Spec) -> int | None:
+    batching = spec.server.batching
+    return batching.max_batch_size if batching is not None else None
 
 
 def _spec_cases(smoke: types.Smoke) -> plans.SpecCases:
@@ -168,11 +180,6 @@ def _spec_cases(smoke: types.Smoke) -> plans.SpecCases:
         inline=tuple(c.model_dump(mode="json", by_alias=True, exclude_unset=True) for c in smoke.cases),
         config_maps=tuple((c.config_map.name, c.config_map.key) for c in smoke.cases_from),
     )
-
-
-def _most_rows(spec: types.Spec) -> int | None:
-    batching = spec.server.batching
-    return batching.max_batch_size if batching is not None else None
 
 
 def with_smoke(

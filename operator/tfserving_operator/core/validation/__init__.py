@@ -7,13 +7,13 @@ from typing import Final
 
 from tfserving_operator.api import types
 from tfserving_operator.core import snapshot
-from tfserving_operator.core.validation import batching, flags, model, resources, threads
+from tfserving_operator.core.validation import batching, disruption, flags, model, resources, threads
 from tfserving_operator.core.validation import policy as installation
 from tfserving_operator.core.validation.violations import Severity, Subject, Violation
 
 __all__ = ["Severity", "Violation", "validate"]
 
-_RULES: Final = (model.check, resources.check, flags.check, batching.check, threads.check)
+_RULES: Final = (model.check, resources.check, flags.check, batching.check, threads.check, disruption.check)
 _UNKNOWN: Final = snapshot.Policy(inspect_image="")
 """Its defaults stand where the installation is not known; what it allows is then not judged."""
 

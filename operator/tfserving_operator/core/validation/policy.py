@@ -36,6 +36,9 @@ def check(subject: Subject) -> Iterator[Violation]:
     if policy.allowed_images and not any(fnmatchcase(spec.server.image, p) for p in policy.allowed_images):
         yield _violation("spec.server.image", spec.server.image, policy.allowed_images)
     yield from _check_template(subject)
+    asked = spec.disruption.max_unavailable
+    if asked is not None and not policy.disruption_budgets:
+        yield _violation("spec.disruption.maxUnavailable", str(asked), ())
     if spec.service.type.value not in policy.allowed_service_types:
         yield _violation("spec.service.type", spec.service.type.value, policy.allowed_service_types)
     for key in spec.service.annotations:
