@@ -5,7 +5,7 @@ from datetime import datetime
 
 from tfserving_operator.api import constants, reasons, status
 from tfserving_operator.core import actions, conditions, health, snapshot, workloads
-from tfserving_operator.core.rollout import drafts, going_back, starting, views
+from tfserving_operator.core.rollout import drafts, going_back, lateness, views
 
 _STEP_REASONS = {
     reasons.Step.Validating: reasons.Reason.RevisionStarting,
@@ -49,7 +49,7 @@ def finish(view: views.View, draft: drafts.Draft) -> actions.Decision:
         reasons.ConditionType.ResourcesValid: _resources_valid(view, draft),
         reasons.ConditionType.SmokeTestPassed: _smoke_test_passed(draft),
     }
-    draft = _with_stall_event(view, draft, stalled)
+    draft = lateness.with_look(view, _with_stall_event(view, draft, stalled))
     draft = _with_counters(view, draft).with_status(
         conditions=_conditions(draft.status.conditions, states, view.snap.owner.generation, view.now),
         observed_generation=view.snap.owner.generation,
@@ -109,9 +109,9 @@ def _stalled(view: views.View, draft: drafts.Draft) -> State:
     rejection = view.quarantined(view.wanted, draft.status)
     active, hold = draft.status.active_revision, draft.hold
     used = view.step_back(draft.status)
-    if hold is not None and (hold.needs_person or _is_late(view, draft)):
+    if hold is not None and (hold.needs_person or lateness.is_late(view, draft)):
         return State(status="True", reason=hold.reason, message=hold.message)
-    if draft.status.candidate_revision is not None and _is_late(view, draft):
+    if draft.status.candidate_revision is not None and lateness.is_late(view, draft):
         seconds = view.spec.rollout.progress_deadline_seconds
         text = f"step {draft.status.candidate_revision.step} took longer than {seconds} s (progressDeadlineSeconds)"
         return State(status="True", reason=reasons.Reason.DeadlineExceeded, message=text)
@@ -127,6 +127,9 @@ def _stalled(view: views.View, draft: drafts.Draft) -> State:
     changed = _changed_model(view, draft)
     if changed is not None:
         return changed
+    outage = lateness.outage(view, draft)
+    if outage is not None:
+        return State(status="True", reason=outage.reason, message=outage.message)
     return State(status="False", reason=reasons.Reason.NotStalled)
 
 
@@ -146,14 +149,6 @@ def _rejected(rejection: status.Rejection, active: status.Revision | None) -> st
     return (
         f"version {rejection.version} was rejected: {rejection.reason}{cause}: {rejection.message}; {serving}"
     )
-
-
-def _is_late(view: views.View, draft: drafts.Draft) -> bool:
-    candidate = draft.status.candidate_revision
-    if candidate is None:
-        return False
-    waits = draft.hold is not None and draft.hold.reason in starting.WAITS
-    return not waits and view.now >= starting.deadline(view, draft)
 
 
 def _ready(view: views.View, draft: drafts.Draft, stalled: State) -> State:
