@@ -130,7 +130,7 @@ def _type(node: Mapping[str, Any]) -> str:
     if "enum" in node:
         return " or ".join(f"`{value}`" for value in node["enum"])
     if node.get("x-kubernetes-int-or-string"):
-        return "quantity"
+        return "number or percentage" if "%" in node.get("pattern", "") else "quantity"
     match node.get("type"):
         case "array":
             return f"list of {_plural(_type(node['items']))}"

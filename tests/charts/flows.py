@@ -75,6 +75,10 @@ dns = Pod("kube-system", DNS)
 pretender = Pod("vision", OPERATOR)
 """Carries the operator's labels in a namespace of a tenant."""
 neighbour = Pod("system", CLIENT)
+candidate = Pod("vision", {**MODEL, constants.LABEL_REVISION: "resnet-a2"})
+other_revision = Pod("vision", {**MODEL, constants.LABEL_NAME: "bert"})
+"""Of another ModelDeployment in the same namespace, with a policy of its own."""
+neighbours_model = other_revision
 unlisted_model = Pod("lab", MODEL)
 """In a namespace that has no policy."""
 
@@ -151,6 +155,64 @@ ASKED_FLOWS: list[Flow] = [
     ("nor from elsewhere", Address(ELSEWHERE), operator, 9443, "TCP", False),
     ("the API server reads no metrics", Address(API_SERVER), operator, 8080, "TCP", False),
 ]
+MADE = {
+    "networkPolicies.models.byOperator": True,
+    "networkPolicies.models.grpcFrom": [{"podSelector": {"matchLabels": GRPC_CLIENT}}],
+}
+"""What the operator makes for the ModelDeployment resnet of namespace vision, with these values of the chart."""
+MADE_FLOWS: list[Flow] = [
+    ("the operator tests a model by REST", operator, model, 8501, "TCP", True),
+    ("the operator has no use for gRPC", operator, model, 8500, "TCP", False),
+    ("a client of the namespace predicts by REST", client, model, 8501, "TCP", True),
+    ("a chosen client predicts by REST", Pod("vision", GRPC_CLIENT), model, 8501, "TCP", True),
+    ("another model of the namespace predicts by REST", other_revision, model, 8501, "TCP", True),
+    ("a client of another namespace predicts by REST", stranger, model, 8501, "TCP", False),
+    ("a pod with the operator's labels elsewhere predicts", Pod("web", OPERATOR), model, 8501, "TCP", False),
+    ("a pod with the operator's labels in its namespace", pretender, model, 8501, "TCP", True),
+    ("a neighbour of the operator predicts", neighbour, model, 8501, "TCP", False),
+    ("somebody outside predicts by REST", Address(ELSEWHERE), model, 8501, "TCP", False),
+    ("Prometheus, who is not named, reads the metrics", prometheus, model, 8501, "TCP", False),
+    ("a client reloads the configuration", client, model, 8500, "TCP", False),
+    ("a client of another namespace reloads", stranger, model, 8500, "TCP", False),
+    ("a pod with the operator's labels reloads", pretender, model, 8500, "TCP", False),
+    ("somebody outside reloads", Address(ELSEWHERE), model, 8500, "TCP", False),
+    ("a chosen client uses gRPC", Pod("vision", GRPC_CLIENT), model, 8500, "TCP", True),
+    ("its namesake elsewhere does not", Pod("web", GRPC_CLIENT), model, 8500, "TCP", False),
+    ("a chosen client tries another port", Pod("vision", GRPC_CLIENT), model, 22, "TCP", False),
+    ("a client tries REST's port by UDP", client, model, 8501, "UDP", False),
+    ("a candidate is closed before it is promoted", client, candidate, 8500, "TCP", False),
+    ("a candidate is tested", operator, candidate, 8501, "TCP", True),
+    ("a model asks the API server", model, Address(API_SERVER), 443, "TCP", False),
+    ("a model looks names up", model, dns, 53, "UDP", False),
+    ("a model sends data out", model, Address(ELSEWHERE), 443, "TCP", False),
+    ("a model asks the cloud's metadata", model, Address("169.254.169.254"), 80, "TCP", False),
+    ("a model calls its client back", model, client, 8080, "TCP", False),
+    ("a model asks another model", model, other_model, 8501, "TCP", False),
+    ("the policy is this model's alone", client, neighbours_model, 8500, "TCP", True),
+    ("a model of another namespace has its own", client, other_model, 8500, "TCP", True),
+    ("pods of the namespace that are no models are left alone", stranger, client, 80, "TCP", True),
+    ("the operator's own pods are left alone", client, operator, 8080, "TCP", True),
+    ("clients may go where they like", client, Address(ELSEWHERE), 443, "TCP", True),
+]
+MADE_OPENED = {
+    "networkPolicies.models.byOperator": True,
+    "networkPolicies.models.restFrom": [
+        {"podSelector": {"matchLabels": CLIENT}},
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}},
+    ],
+    "networkPolicies.models.egress": OPENED["networkPolicies.models.egress"],
+}
+MADE_OPENED_FLOWS: list[Flow] = [
+    ("Prometheus reads the metrics", prometheus, model, 8501, "TCP", True),
+    ("and reloads nothing", prometheus, model, 8500, "TCP", False),
+    ("a chosen client predicts", client, model, 8501, "TCP", True),
+    ("the operator tests all the same", operator, model, 8501, "TCP", True),
+    ("another pod of the namespace does not predict", Pod("vision", {"app": "x"}), model, 8501, "TCP", False),
+    ("nobody uses gRPC", client, model, 8500, "TCP", False),
+    ("a model sends to where it may", model, Address("203.0.113.5"), 443, "TCP", True),
+    ("and nowhere else", model, Address(ELSEWHERE), 443, "TCP", False),
+]
+MADE_TABLE = [("made", MADE, MADE_FLOWS), ("made and opened", MADE_OPENED, MADE_OPENED_FLOWS)]
 TABLE = [
     ("with the webhook", {**STRICT, "webhook.enabled": True}, ASKED_FLOWS),
     ("default", VALUES, DEFAULT_FLOWS),

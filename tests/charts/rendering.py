@@ -20,6 +20,7 @@ EVERYTHING: dict[str, Any] = {
     "networkPolicies.enabled": True,
     "networkPolicies.models.namespaces": ["vision"],
     "metrics.serviceMonitor.enabled": True,
+    "metrics.podMonitor.enabled": True,
     "metrics.prometheusRule.enabled": True,
     "metrics.dashboard.enabled": True,
 }

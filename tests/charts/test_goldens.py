@@ -16,6 +16,7 @@ FOLDER = Path(__file__).parent / "golden"
 
 WATCHED = {
     "metrics.serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "interval": "15s"},
+    "metrics.podMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "interval": "1m"},
     "metrics.prometheusRule": {"enabled": True, "runbookBaseURL": "https://wiki.example.org/serving"},
 }
 MATRIX: dict[str, dict[str, Any]] = {
@@ -39,6 +40,12 @@ MATRIX: dict[str, dict[str, Any]] = {
         "networkPolicies.enabled": True,
         "networkPolicies.operator.metricsFrom": [],
         "networkPolicies.models": {"namespaces": ["vision"], "restFrom": [], "grpcFrom": [], "egress": []},
+    },
+    "network-policies-by-operator": {
+        "networkPolicies.enabled": True,
+        "networkPolicies.models.byOperator": True,
+        "networkPolicies.models.grpcFrom": [{"podSelector": {"matchLabels": {"may-use-grpc": "true"}}}],
+        "policy.disruptionBudgets": False,
     },
     "watched": WATCHED,
     "alone": {"leaderElection": False, "logFormat": "console", "rbac.aggregateToDefaultRoles": False},

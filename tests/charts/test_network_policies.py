@@ -13,7 +13,10 @@ import yaml
 from local.charts import tools
 from tests.charts import flows, rendering
 from tests.docs import pages
+from tests.support import specs
+from tfserving_operator import config
 from tfserving_operator.api import constants
+from tfserving_operator.core import policies, workloads
 
 pytestmark = pytest.mark.cluster
 
@@ -63,6 +66,41 @@ def test_flows_are_allowed_and_denied_as_the_table_says(
         if allowed is not flow[-1]
     ]
     assert wrong == []
+
+
+def made(values: dict[str, Any], folder: Path) -> rendering.Object:
+    """The policy that the operator makes with the chart's settings for the ModelDeployment resnet of vision."""
+    settings = rendering.one(rendering.render(**values), "ConfigMap")["data"]["config.yaml"]
+    (folder / "config.yaml").write_text(settings)
+    network = policies.build_policy(config.Config.load(folder / "config.yaml", overrides={})).network
+    assert network is not None
+    return workloads.build_network_policy(owner=specs.OWNER, network=network)
+
+
+@pytest.mark.parametrize(
+    ("values", "asked"), [t[1:] for t in flows.MADE_TABLE], ids=[t[0] for t in flows.MADE_TABLE]
+)
+def test_the_policies_that_the_operator_makes_do_as_the_table_says(
+    values: dict[str, Any], asked: list[flows.Flow], tmp_path: Path
+) -> None:
+    found = verdicts([made(values, tmp_path)], asked, tmp_path)
+    wrong = [
+        f"{flow[0]}: {'allowed' if allowed else 'denied'}"
+        for flow, allowed in zip(asked, found, strict=True)
+        if allowed is not flow[-1]
+    ]
+    assert wrong == []
+
+
+def test_the_operator_makes_no_policy_unless_the_values_say_so(tmp_path: Path) -> None:
+    settings = rendering.one(rendering.render(), "ConfigMap")["data"]["config.yaml"]
+    assert "modelNetworkPolicy" not in settings
+
+
+def test_the_chart_leaves_the_models_policies_to_the_operator_where_it_makes_them() -> None:
+    both = {**flows.VALUES, "networkPolicies.models.byOperator": True}
+    found = rendering.of(rendering.render(**both), "NetworkPolicy")
+    assert [policy["metadata"]["namespace"] for policy in found] == ["system"]
 
 
 def documented(name: str) -> rendering.Object:
@@ -118,6 +156,7 @@ def test_without_a_policy_everything_is_allowed_so_that_the_table_can_fail(tmp_p
 def test_there_are_enough_flows_of_both_kinds() -> None:
     asked = [flow for _, _, part in flows.TABLE for flow in part]
     assert len(flows.DEFAULT_FLOWS) >= 30
+    assert len(flows.MADE_FLOWS) >= 30
     assert sum(flow[-1] for flow in asked) >= 15
     assert sum(not flow[-1] for flow in asked) >= 25
 

@@ -29,6 +29,17 @@ def test_it_gives_no_wildcards_no_secrets_and_no_writes_to_pods_or_specs(sets: t
     assert not {verb for *_, verb in granted} & {"escalate", "bind", "impersonate", "deletecollection"}
 
 
+def test_rights_on_budgets_and_network_policies_come_and_go_with_their_values() -> None:
+    def verbs(resource: str, **values: bool) -> set[str]:
+        return {verb for _, _, of, _, verb in grants(rendering.render(**values)) if of == resource}
+
+    writes = {"get", "list", "watch", "create", "patch"}
+    assert verbs("poddisruptionbudgets") == {*writes, "delete"}
+    assert verbs("poddisruptionbudgets", **{"policy.disruptionBudgets": False}) == set()
+    assert verbs("networkpolicies") == set()
+    assert verbs("networkpolicies", **{"networkPolicies.models.byOperator": True}) == writes
+
+
 def test_chosen_namespaces_get_roles_and_the_cluster_nothing_at_all() -> None:
     chosen = rendering.render("watchNamespaces={a,b}")
     assert rendering.of(chosen, "ClusterRole") == rendering.of(chosen, "ClusterRoleBinding") == []

@@ -14,7 +14,7 @@ from tests.charts.test_goldens import MATRIX
 
 pytestmark = pytest.mark.cluster
 
-FOREIGN = {"ServiceMonitor", "PrometheusRule", "Certificate", "Issuer"}
+FOREIGN = {"PodMonitor", "ServiceMonitor", "PrometheusRule", "Certificate", "Issuer"}
 """Kinds of the Prometheus Operator and of cert-manager: Kubernetes has no schema of them."""
 
 

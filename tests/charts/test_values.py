@@ -27,7 +27,12 @@ POLICY: dict[str, Any] = {
     "allowedServiceTypes": ["ClusterIP", "LoadBalancer"],
     "allowedServiceAnnotations": ["example.org/*"],
     "drainSeconds": 9,
+    "disruptionBudgets": False,
 }
+
+
+_ELSEWHERE = {"inspect_image", "network", "operator_namespace"}
+"""Of the policy of decisions, but none of what tenants may ask for."""
 
 
 def settings(folder: Path, *sets: str, **values: Any) -> config.Config:
@@ -56,11 +61,12 @@ def test_every_value_of_the_policy_reaches_what_decisions_read(tmp_path: Path) -
     assert built.allowed_service_types == ("ClusterIP", "LoadBalancer")
     assert built.allowed_service_annotations == ("example.org/*",)
     assert built.drain_seconds == 9
+    assert not built.disruption_budgets
     assert read.watch_namespaces == ("a", "b")
 
 
 def test_every_wish_that_a_decision_can_narrow_has_a_value_in_the_chart() -> None:
-    known = {field.name for field in dataclasses.fields(snapshot.Policy)} - {"inspect_image"}
+    known = {field.name for field in dataclasses.fields(snapshot.Policy)} - _ELSEWHERE
     aliases = {name: field.alias for name, field in config.Config.model_fields.items()}
     assert {aliases[name] for name in known} <= DEFAULTS["policy"].keys() == POLICY.keys()
 

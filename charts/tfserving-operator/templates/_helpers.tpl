@@ -90,6 +90,16 @@ annotations:
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
+{{- if .Values.policy.disruptionBudgets }}
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end }}
+{{- if .Values.networkPolicies.models.byOperator }}
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch]
+{{- end }}
 {{- end -}}
 
 {{- define "tfserving-operator.subjects" -}}
@@ -100,6 +110,16 @@ annotations:
 
 {{- define "tfserving-operator.webhookName" -}}
 {{ include "tfserving-operator.fullname" . }}-webhook
+{{- end -}}
+
+{{/* The operator's pods as a NetworkPolicy peer. */}}
+{{- define "tfserving-operator.ownPeer" -}}
+- namespaceSelector:
+    matchLabels:
+      kubernetes.io/metadata.name: {{ .Release.Namespace }}
+  podSelector:
+    matchLabels:
+      {{- include "tfserving-operator.selectorLabels" . | nindent 6 }}
 {{- end -}}
 
 {{- define "tfserving-operator.modelNamespaces" -}}
