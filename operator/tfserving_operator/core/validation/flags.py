@@ -34,6 +34,7 @@ KNOWN: Final = {
     "enable_model_warmup": Kind.BOOL,
     "enable_per_model_batching_parameters": Kind.BOOL,
     "enable_profiler": Kind.BOOL,
+    "enable_serialization_as_tensor_content": Kind.BOOL,
     "enable_signature_method_name_check": Kind.BOOL,
     "file_system_poll_wait_seconds": Kind.INT32,
     "flush_filesystem_caches": Kind.BOOL,
@@ -88,13 +89,21 @@ _OWNED_REMEDIES: Final = {
 }
 """Flags that the operator decides, and what to do instead."""
 
-_MINIMA: Final = {
+_MOST_THREADS: Final = 4096
+"""More than a pod may have on any node; beyond 32 bits the server does not even start."""
+_BOUNDS: Final = {
     # With one thread the REST server's event loop leaves none for requests, and it freezes
-    "rest_api_num_threads": 2,
-    "grpc_max_threads": 2,
-    "tensorflow_inter_op_parallelism": 1,
-    "tensorflow_intra_op_parallelism": 1,
+    "rest_api_num_threads": (2, _MOST_THREADS),
+    "grpc_max_threads": (2, _MOST_THREADS),
+    "tensorflow_inter_op_parallelism": (1, _MOST_THREADS),
+    "tensorflow_intra_op_parallelism": (1, _MOST_THREADS),
+    "num_tflite_pools": (1, _MOST_THREADS),
+    "num_tflite_interpreters_per_pool": (1, _MOST_THREADS),
 }
+_MIXED_PRECISION: Final = "bfloat16"
+_WRITABLE: Final = "/tmp/"  # noqa: S108 - in the pod
+_SOCKET_PATH_BYTES: Final = 107
+"""What fits into the address of a UNIX socket, with the zero at its end."""
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
 _BITS: Final = {Kind.INT32: 32, Kind.INT64: 64}
 
@@ -143,12 +152,41 @@ def _check_flag(name: str, value: str) -> Iterator[Violation]:
         yield _violation(name, value, f"{name} is set by the operator", _OWNED_REMEDIES[name])
     elif (expected := _expected(kind, value)) is not None:
         yield _violation(name, value, f'"{value}" is not what {name} takes', f"write {expected}")
-    elif name in _MINIMA and int(value) < _MINIMA[name]:
-        yield _violation(name, value, f"{value} is too small", f"write at least {_MINIMA[name]}")
+    else:
+        yield from _check_value(name, value)
+
+
+def _check_value(name: str, value: str) -> Iterator[Violation]:
+    """Values of the right type with which the server does not start, or does not do what is asked for."""
+    if name in _BOUNDS:
+        least, most = _BOUNDS[name]
+        if int(value) < least:
+            yield _violation(name, value, f"{value} is too small", f"write at least {least}")
+        elif int(value) > most:
+            yield _violation(name, value, f"{value} is too large", f"write at most {most}")
+    elif name == "per_process_gpu_memory_fraction" and float(value) < 0:
+        yield _violation(name, value, f"{value} is too small", "write at least 0")
+    elif name == "mixed_precision" and value not in {"", _MIXED_PRECISION}:
+        problem = f"the server knows no {value} and goes on without mixed precision"
+        yield _violation(name, value, problem, f"write {_MIXED_PRECISION}, or leave it out")
+    elif name == "grpc_socket_path" and value:
+        if not value.startswith(_WRITABLE) or "/../" in value:
+            problem = f"the server cannot write to {value}, and does not start"
+            yield _violation(name, value, problem, f"write a path below {_WRITABLE}")
+        elif len(value.encode()) > _SOCKET_PATH_BYTES:
+            problem = "it is longer than the path of a socket can be, and the server does not start"
+            yield _violation(name, value, problem, f"write at most {_SOCKET_PATH_BYTES} bytes")
 
 
 def _check_combinations(flags: dict[str, str]) -> Iterator[Violation]:
-    """Combinations with which the server ends at once."""
+    """Combinations with which the server ends at once, or of which it leaves one out without a word."""
+    if flags.get("use_alts_credentials") == "true" and flags.get("ssl_config_file"):
+        remedy = "leave out one of them"
+        problem = "with use_alts_credentials the server does not read it"
+        yield _violation("ssl_config_file", flags["ssl_config_file"], problem, remedy)
+
+
+def _check_batching(flags: dict[str, str]) -> Iterator[Violation]:
     for name in ("batching_parameters_file", "enable_per_model_batching_parameters"):
         if flags.get(name) not in {None, "", "false"} and flags.get("enable_batching") != "true":
             yield _violation(name, flags[name], f"{name} needs batching", 'add enable_batching: "true"')
@@ -159,5 +197,6 @@ def check(subject: Subject) -> Iterator[Violation]:
     flags = subject.spec.server.flags
     for name, value in flags.items():
         yield from _check_flag(name, value)
+    yield from _check_combinations(flags)
     if subject.spec.server.batching is None:
-        yield from _check_combinations(flags)
+        yield from _check_batching(flags)
