@@ -10,7 +10,7 @@ import pytest
 
 from tests.local.modelserver import grpcclients, servers
 
-WAIT_SECONDS = 0.6
+WAIT_SECONDS = 2.0
 WAIT = f"batch_timeout_micros {{ value: {int(WAIT_SECONDS * 1e6)} }}"
 ONCE = ("--max_num_load_retries=0", "--load_retry_interval_micros=0")
 

@@ -1,7 +1,6 @@
 """REST status and metadata."""
 
 import json
-import time
 from concurrent import futures
 
 from tests.local.modelserver import servers
@@ -81,14 +80,11 @@ def test_metadata_without_a_version_are_those_of_the_highest(server: servers.Ser
 def test_status_and_metadata_are_answered_while_predictions_run(server: servers.Server) -> None:
     with futures.ThreadPoolExecutor(64) as clients:
         running = [clients.submit(server.predict, "slow", {"instances": [300]}) for _ in range(64)]
-        unfinished = sum(not each.done() for each in running)
-        began = time.monotonic()
         assert server.get("/v1/models/slow/metadata").status == 200
         assert server.get("/v1/models/slow").status == 200
-        took = time.monotonic() - began
+        unfinished = sum(not each.done() for each in running)
         assert all(each.result().status == 200 for each in running)
-    assert unfinished > 16, "the predictions were over before the question was asked"
-    assert took < 5
+    assert unfinished > 0, "the questions waited for the predictions"
 
 
 def test_a_connection_is_kept_open_for_further_requests(server: servers.Server) -> None:
