@@ -19,6 +19,7 @@ _LAZY = {
     "golden": "tfserving_operator.cli.golden:golden",
     "smoke": "tfserving_operator.cli.smoke:smoke",
     "validate": "tfserving_operator.cli.validate:validate",
+    "wait": "tfserving_operator.cli.wait:wait",
 }
 
 

@@ -16,9 +16,9 @@ class ExitCode(IntEnum):
     Pass = 0
     """means everything is as it should be"""
     Fail = 1
-    """means the model, the goldens or the file are wrong"""
+    """means the model, the goldens, the file or the rollout are wrong"""
     Inconclusive = 2
-    """means it cannot be told"""
+    """means it cannot be told, or was not told in time"""
     Usage = 64
     """means the command was called wrongly: EX_USAGE of sysexits.h"""
 

@@ -125,10 +125,13 @@ class Client:
         resource_version: str,
         seconds: int,
         namespace: str = "",
+        name: str = "",
         selector: str = "",
         metadata_only: bool = False,
     ) -> AsyncGenerator[answers.WatchEvent, None]:
         """The events since a resource version, bookmarks among them, until the server ends the watch.
+
+        With a name they are those of one object.
 
         Raises
         ------
@@ -141,6 +144,8 @@ class Client:
             "resourceVersion": resource_version,
             "timeoutSeconds": str(seconds),
         } | ({"labelSelector": selector} if selector else {})
+        if name:
+            params["fieldSelector"] = f"metadata.name={name}"
         headers = self._headers(METADATA if metadata_only else JSON)
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=WATCH_SILENCE_SECONDS
