@@ -4,6 +4,7 @@ import pytest
 from prometheus_client import parser
 
 from tfserving_operator.adapters import metrics as metric
+from tfserving_operator.api import reasons
 
 
 async def samples(metrics: metric.Metrics) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
@@ -55,7 +56,7 @@ def test_a_gauge_cannot_be_added_twice() -> None:
 async def test_counters_that_alerts_read_begin_at_nought() -> None:
     seen = await samples(metric.Metrics())
     assert seen["tfserving_operator_oom_kills_total"] == {
-        (("kind", kind),): 0.0 for kind in ("Evicted", "ExitCode137", "OOMKilled")
+        (("kind", kind),): 0.0 for kind in reasons.KillKind
     }
     results = seen["tfserving_operator_reconciliations_total"]
     assert results == {(("result", result),): 0.0 for result in ("failed", "refused", "retried")}

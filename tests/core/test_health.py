@@ -7,7 +7,7 @@ import pytest
 
 from tests.support import worlds
 from tfserving_operator.api import reasons
-from tfserving_operator.core import health, inspection
+from tfserving_operator.core import health, inspection, kills
 
 R = reasons.Reason
 POD = worlds.make_pod("digits-a-1", "digits-a", worlds.START)
@@ -154,7 +154,7 @@ def test_the_present_and_the_last_kill_of_a_pod_are_both_seen():
     twice = replace(
         server("OOMKilled", 137), last_terminated=worlds.make_termination("OOMKilled", 137, worlds.START)
     )
-    assert len(health.memory_kills([pod_with(twice)])) == 2
+    assert len(kills.seen([pod_with(twice)])) == 2
 
 
 KUBELET = "The node was low on resource: ephemeral-storage. Container server was using 3Gi, request is 0"

@@ -9,12 +9,13 @@ import prometheus_client as prometheus
 from prometheus_client import metrics_core as families
 
 import tfserving_operator
+from tfserving_operator.api import reasons
 
 _PREFIX: Final = "tfserving_operator_"
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _TEST_SECONDS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _TROUBLES: Final = ("retried", "refused", "failed")
-_KILLS: Final = ("OOMKilled", "ExitCode137", "Evicted")
+_KILLS: Final = tuple(reasons.KillKind)
 """Counters that alerts read are there from the beginning: one that begins at 1 has no increase."""
 _STEP_SECONDS: Final = (0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 
@@ -99,7 +100,7 @@ class Metrics:
         self._step_seconds = self._histogram(
             "rollout_step_seconds", "Time that candidates spent in a step.", "step", buckets=_STEP_SECONDS
         )
-        self._kills = self._counter("oom_kills", "Containers killed for memory, by kind.", "kind")
+        self._kills = self._counter("oom_kills", "Model servers that ran out of memory, by kind.", "kind")
         for kind in _KILLS:
             self._kills.labels(kind)
 
@@ -156,7 +157,7 @@ class Metrics:
         self._step_seconds.labels(step).observe(seconds)
 
     def memory_killed(self, *, kind: str) -> None:
-        """One container was killed for memory."""
+        """One model server ran out of memory."""
         self._kills.labels(kind).inc()
 
     async def render(self) -> bytes:

@@ -80,6 +80,23 @@ class ConditionType(StrEnum):
     """means the last smoke test of the newest tested revision passed"""
 
 
+class KillKind(StrEnum):
+    """In which way a model server ran out of memory."""
+
+    OOMKilled = "OOMKilled"
+    """means the kernel killed it, or a process of its container, at the container's memory limit"""
+    ExitCode137 = "ExitCode137"
+    """means it was ended by SIGKILL, and only the kernel can have sent it: the runtime lost the reason"""
+    Evicted = "Evicted"
+    """means the node's memory ran out, and the server had used more than its request"""
+    BadAlloc = "BadAlloc"
+    """means it aborted with std::bad_alloc"""
+    AllocationFailed = "AllocationFailed"
+    """means TensorFlow's allocator got no memory for a tensor, while loading or for a prediction"""
+    GpuAllocationFailed = "GpuAllocationFailed"
+    """means the GPU's own memory was not enough; no memory limit of a container helps"""
+
+
 class Reason(StrEnum):
     """Reasons of conditions, rejections and Events."""
 
@@ -160,6 +177,10 @@ class Reason(StrEnum):
     """means the inspect container, not the model server, ran out of memory"""
     InspectionFailed = "InspectionFailed"
     """means the inspect container ended with an error of its own"""
+    NodeMemoryPressure = "NodeMemoryPressure"
+    """means a node whose memory ran out ended a pod that had kept to its request; the model is not to blame"""
+    ServerKilled = "ServerKilled"
+    """means the model server was ended from outside: by a probe that is not ours, or by a person"""
     DeadlineExceeded = "DeadlineExceeded"
     """means a step took longer than `rollout.progressDeadlineSeconds` without a reason that could be seen"""
 
@@ -168,6 +189,8 @@ class Reason(StrEnum):
     """means the folder or the numeric version folder is not there"""
     ModelInvalid = "ModelInvalid"
     """means the folder holds no SavedModel that can be read"""
+    MemoryBelowFloor = "MemoryBelowFloor"
+    """means the server's memory limit is below the least in which the model can be loaded"""
     ModelChanged = "ModelChanged"
     """means the files of a revision that passed are no longer those that passed"""
     ServerCrashed = "ServerCrashed"
@@ -175,7 +198,9 @@ class Reason(StrEnum):
     ModelLoadFailed = "ModelLoadFailed"
     """means tensorflow_model_server refused to load the model"""
     OOMKilled = "OOMKilled"
-    """means the model server was killed for memory"""
+    """means the model server was killed for memory, or got none; `lastOOM.kind` says in which way"""
+    MemoryPressure = "MemoryPressure"
+    """means the candidate is slow to load or to answer under a memory limit near what it needs at least"""
     SignatureMismatch = "SignatureMismatch"
     """means the model lacks the signature, or takes and gives other things than before"""
     IdenticalOutputs = "IdenticalOutputs"

@@ -95,14 +95,16 @@ class SmokeStatus(StatusModel):
 
 
 class OutOfMemory(StatusModel):
-    """One container killed for memory."""
+    """One container that ran out of memory."""
 
     revision: Name
     pod: Name
     container: Word
     kind: Word
-    """OOMKilled, Evicted, ExitCode137 …"""
+    """In which way: OOMKilled, ExitCode137, Evicted, BadAlloc, AllocationFailed or GpuAllocationFailed."""
     time: datetime
+    container_id: Annotated[Word, Field(alias="containerID")] = ""
+    """Of the container that ended, "" for a pod as a whole: no end is counted twice."""
 
 
 class ResourcesStatus(StatusModel):
@@ -112,7 +114,7 @@ class ResourcesStatus(StatusModel):
     recommended_memory_limit: Word | None = None
     last_oom: Annotated[OutOfMemory | None, Field(alias="lastOOM")] = None
     recent_ooms: Annotated[tuple[OutOfMemory, ...], Field(alias="recentOOMs", max_length=16)] = ()
-    """Kills of the active revision within `rollout.oom.windowSeconds`; a pod shows only its last one."""
+    """The last ones, oldest first. Those of the active revision within `rollout.oom.windowSeconds` count."""
 
 
 class StepBack(StatusModel):

@@ -9,11 +9,8 @@ from datetime import datetime
 from typing import Final
 
 from tfserving_operator.api import constants, reasons
-from tfserving_operator.core import inspection, observed
+from tfserving_operator.core import inspection, kills, observed
 from tfserving_operator.core.smoke import causes
-
-SIGKILL_EXIT_CODE: Final = 137
-"""128 + SIGKILL. The model pods have no liveness probe, so only the kernel kills a server that way."""
 
 CRASHES_TO_REJECT: Final = 2
 """How often a candidate's server must end by itself: once may be a file that is still being copied."""
@@ -35,17 +32,6 @@ _NODES_END: Final = frozenset({"Unknown", "ContainerStatusUnknown"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kill:
-    """A model server killed for memory."""
-
-    pod: str
-    container: str
-    kind: str
-    """OOMKilled, ExitCode137 or Evicted."""
-    time: datetime | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
     """One thing that is wrong with a revision."""
 
@@ -53,7 +39,7 @@ class Problem:
     message: str
     about_model: bool
     """Whether it is evidence about the model, and so a reason to reject the revision."""
-    kill: Kill | None = None
+    kill: kills.Kill | None = None
     cause: str = ""
     """What the server's own words tell of it."""
 
@@ -61,28 +47,6 @@ class Problem:
 def is_live(pod: observed.Pod) -> bool:
     """Whether a pod counts: one that is being deleted or has ended is on its way out."""
     return not pod.meta.deleting and pod.phase not in {"Failed", "Succeeded"}
-
-
-def memory_kills(pods: Iterable[observed.Pod]) -> tuple[Kill, ...]:
-    """Every kill of a model server that its pods still show: the present and the last termination of each."""
-    kills: list[Kill] = []
-    for pod in pods:
-        if pod.meta.deleting:
-            continue
-        for container in pod.containers:
-            if container.name == constants.CONTAINER_SERVER:
-                ended = (container.last_terminated, container.terminated)
-                kills += [_kill(pod, container, t) for t in ended if t is not None and _is_kernels(pod, t)]
-        if _is_memory_eviction(pod):
-            kills.append(
-                Kill(
-                    pod=pod.meta.name,
-                    container=constants.CONTAINER_SERVER,
-                    kind="Evicted",
-                    time=pod.ended_at or pod.created_at,
-                )
-            )
-    return tuple(kills)
 
 
 def problems(
@@ -113,15 +77,6 @@ def refused(message: str) -> Problem:
     return Problem(reason=reason, message=message, about_model=False)
 
 
-def _is_kill(ended: observed.Termination) -> bool:
-    return ended.reason == "OOMKilled" or (ended.exit_code == SIGKILL_EXIT_CODE and ended.reason == "Error")
-
-
-def _is_kernels(pod: observed.Pod, ended: observed.Termination) -> bool:
-    """Whether the kernel killed the server for memory; the kubelet kills with 137 too when it ends the pod."""
-    return ended.reason == "OOMKilled" or (_is_kill(ended) and pod.phase != "Failed")
-
-
 def _ended_before(pod: observed.Pod, since: datetime | None) -> bool:
     ended_at = pod.ended_at or pod.created_at
     if since is None or ended_at is None or pod.phase != "Failed":
@@ -129,30 +84,12 @@ def _ended_before(pod: observed.Pod, since: datetime | None) -> bool:
     return ended_at < since.replace(microsecond=0)
 
 
-def _is_memory_eviction(pod: observed.Pod) -> bool:
-    """An eviction for node memory counts only against a container that exceeded its own request."""
-    return (
-        pod.reason == "Evicted"
-        and "memory" in pod.message
-        and f"Container {constants.CONTAINER_SERVER} was using" in pod.message
-    )
-
-
-def _kill(pod: observed.Pod, container: observed.Container, ended: observed.Termination) -> Kill:
-    kind = "OOMKilled" if ended.reason == "OOMKilled" else "ExitCode137"
-    return Kill(
-        pod=pod.meta.name, container=container.name, kind=kind, time=ended.finished_at or pod.created_at
-    )
-
-
 def _of_pod(pod: observed.Pod) -> Iterator[Problem]:
-    for kill in memory_kills([pod]):
-        yield Problem(
-            reason=reasons.Reason.OOMKilled,
-            message=f"container {kill.container} of pod {kill.pod} was killed for memory ({kill.kind})",
-            about_model=True,
-            kill=kill,
-        )
+    for kill in kills.seen([pod]):
+        yield _killed(kill)
+    if kills.is_memory_eviction(pod) and not kills.is_over_request(pod):
+        text = f"pod {pod.meta.name} was evicted and is not to blame: {pod.message.strip()}"
+        yield Problem(reason=reasons.Reason.NodeMemoryPressure, message=text, about_model=False)
     if pod.unschedulable_message:
         yield _unschedulable(pod)
     for container in pod.containers:
@@ -164,6 +101,24 @@ def _of_pod(pod: observed.Pod) -> Iterator[Problem]:
             yield from _inspected(pod, container)
         elif container.name == constants.CONTAINER_SERVER:
             yield from _crashed(pod, container)
+
+
+def _killed(kill: kills.Kill) -> Problem:
+    where, cause = f"container {kill.container} of pod {kill.pod}", ""
+    match kill.kind:
+        case reasons.KillKind.OOMKilled | reasons.KillKind.ExitCode137 | reasons.KillKind.Evicted:
+            text = f"{where} was killed for memory ({kill.kind})"
+        case reasons.KillKind.BadAlloc:
+            text = f"{where} got no more memory and aborted (std::bad_alloc)"
+        case reasons.KillKind.AllocationFailed:
+            cause = causes.Cause.AllocationFailed
+            text = f"{where} got no memory for a tensor while the model was loaded"
+        case reasons.KillKind.GpuAllocationFailed:
+            cause = causes.Cause.GpuAllocationFailed
+            text = f"{where} got no memory of the GPU while the model was loaded: {causes.REMEDIES[cause]}"
+    return Problem(
+        reason=reasons.Reason.OOMKilled, message=text, about_model=True, kill=kill, cause=str(cause)
+    )
 
 
 def _waiting(reason: reasons.Reason, pod: observed.Pod, container: observed.Container) -> Problem:
@@ -188,7 +143,9 @@ def _inspected(pod: observed.Pod, container: observed.Container) -> Iterator[Pro
     ended = container.terminated or container.last_terminated
     if ended is None or ended.exit_code == 0:
         return
-    if _is_kill(ended):
+    if ended.reason == "OOMKilled" or ended.exit_code == kills.SIGKILL_EXIT_CODE:
+        if pod.phase == "Failed":
+            return  # the kubelet ended the whole pod
         text = f"container {container.name} of pod {pod.meta.name} ran out of its own memory; the model is not to blame"
         yield Problem(reason=reasons.Reason.InspectorOOM, message=text, about_model=False)
         return
@@ -202,11 +159,22 @@ def _inspected(pod: observed.Pod, container: observed.Container) -> Iterator[Pro
 
 def _crashed(pod: observed.Pod, container: observed.Container) -> Iterator[Problem]:
     ended = container.terminated or container.last_terminated
-    if ended is None or _is_kill(ended) or (ended.exit_code == 0 and container.running):
+    if ended is None or (ended.exit_code == 0 and container.running):
         return
-    if pod.phase == "Failed" or ended.reason in _NODES_END:
+    if (
+        pod.phase == "Failed"
+        or ended.reason in _NODES_END
+        or kills.kind_of(pod, container, ended) is not None
+    ):
         return
-    failed_load = "Failed to start server" in ended.message
+    if ended.exit_code in {kills.SIGKILL_EXIT_CODE, kills.SIGTERM_EXIT_CODE}:
+        text = (
+            f"container {container.name} of pod {pod.meta.name} was ended from outside (exit code {ended.exit_code}): "
+            "by a probe that an admission of the cluster has added, or by a person; the model is not to blame"
+        )
+        yield Problem(reason=reasons.Reason.ServerKilled, message=text, about_model=False)
+        return
+    failed_load = kills.LOAD_FAILED in ended.message
     reason = reasons.Reason.ModelLoadFailed if failed_load else reasons.Reason.ServerCrashed
     crashes = container.restart_count + (1 if container.terminated else 0)
     text = (

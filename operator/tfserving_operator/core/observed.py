@@ -82,6 +82,10 @@ class Container:
     restart_count: int
     terminated: Termination | None
     last_terminated: Termination | None
+    started_at: datetime | None = None
+    """When it began to run; None while it does not."""
+    has_killing_probe: bool = False
+    """Whether the kubelet may end it for a liveness or startup probe. Ours have none; an admission may add one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +104,8 @@ class Pod:
     unschedulable_message: str
     created_at: datetime | None
     containers: tuple[Container, ...]
+    qos_class: str = ""
+    """Guaranteed, Burstable or BestEffort."""
     ended_at: datetime | None = None
     """When the kubelet ended the whole pod, as by an eviction; None while it has not."""
 
@@ -117,7 +123,7 @@ def _termination(raw: Raw | None) -> Termination | None:
     )
 
 
-def _container(raw: Raw, *, init: bool) -> Container:
+def _container(raw: Raw, *, init: bool, probed: frozenset[str]) -> Container:
     state = raw.get("state") or {}
     waiting = state.get("waiting") or {}
     return Container(
@@ -130,6 +136,8 @@ def _container(raw: Raw, *, init: bool) -> Container:
         restart_count=raw.get("restartCount", 0),
         terminated=_termination(state),
         last_terminated=_termination(raw.get("lastState")),
+        started_at=parse_time((state.get("running") or {}).get("startedAt")),
+        has_killing_probe=raw["name"] in probed,
     )
 
 
@@ -138,8 +146,10 @@ def pod_from_raw(raw: Raw) -> Pod:
     status = raw.get("status") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     scheduled = conditions.get("PodScheduled") or {}
-    containers = [_container(c, init=True) for c in status.get("initContainerStatuses") or ()]
-    containers += [_container(c, init=False) for c in status.get("containerStatuses") or ()]
+    probed = _with_killing_probes(raw.get("spec") or {})
+    inits, others = (status.get(key) or () for key in ("initContainerStatuses", "containerStatuses"))
+    containers = [_container(c, init=True, probed=probed) for c in inits]
+    containers += [_container(c, init=False, probed=probed) for c in others]
     return Pod(
         meta=meta_from_raw(raw),
         phase=status.get("phase", "Pending"),
@@ -152,8 +162,14 @@ def pod_from_raw(raw: Raw) -> Pod:
         unschedulable_message=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
         created_at=parse_time(raw["metadata"].get("creationTimestamp")),
         containers=tuple(containers),
+        qos_class=status.get("qosClass", ""),
         ended_at=_ended_at(conditions, containers) if status.get("phase") == "Failed" else None,
     )
+
+
+def _with_killing_probes(spec: Raw) -> frozenset[str]:
+    containers = spec.get("containers") or ()
+    return frozenset(c["name"] for c in containers if "livenessProbe" in c or "startupProbe" in c)
 
 
 def _ended_at(conditions: Mapping[str, Raw], containers: list[Container]) -> datetime | None:
@@ -180,6 +196,8 @@ class Deployment:
     """Message of the ReplicaFailure condition, or ""."""
     replica_failure_reason: str
     created_at: datetime | None
+    resource_policy: str = ""
+    """What its inspectors do about a limit below the floor; "" where they know of none."""
 
 
 def deployment_from_raw(raw: Raw) -> Deployment:
@@ -201,6 +219,7 @@ def deployment_from_raw(raw: Raw) -> Deployment:
         ready_replicas=status.get("readyReplicas", 0),
         replica_failure=failure.get("message", ""),
         replica_failure_reason=failure.get("reason", ""),
+        resource_policy=annotations.get(constants.ANNOTATION_RESOURCE_POLICY, ""),
         created_at=parse_time(raw["metadata"].get("creationTimestamp")),
     )
 

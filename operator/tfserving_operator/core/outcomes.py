@@ -79,9 +79,10 @@ def ended_step(before: status.Status, after: status.Status, now: datetime) -> St
 
 
 def new_kills(before: status.Status, after: status.Status) -> Iterator[str]:
-    """The kinds of the kills for memory that came between two statuses."""
+    """In which ways model servers ran out of memory between two statuses."""
     known = set(_kills(before))
-    yield from (kill.kind for kill in sorted(set(_kills(after)) - known, key=lambda k: (k.time, k.pod)))
+    for kill in sorted(set(_kills(after)) - known, key=lambda k: (k.time, k.pod, k.container_id)):
+        yield kill.kind if kill.kind in set(reasons.KillKind) else OTHER
 
 
 def _kills(of: status.Status) -> Iterator[status.OutOfMemory]:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from tfserving_operator.api import constants, reasons, status
-from tfserving_operator.core import actions, conditions, health, quantities
+from tfserving_operator.core import actions, conditions, kills, quantities
 from tfserving_operator.core.rollout import drafts, killing, promoting, views
 
 FAILURES_TO_STEP_BACK = 2
@@ -15,9 +15,7 @@ def record_kills(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     active = draft.status.active_revision
     if active is None:
         return draft
-    return killing.with_kills(
-        view, draft, active.name, health.memory_kills(view.snap.pods.get(active.name, ()))
-    )
+    return killing.with_kills(view, draft, active.name, kills.seen(view.snap.pods.get(active.name, ())))
 
 
 def step_back(view: views.View, draft: drafts.Draft) -> drafts.Draft:
@@ -80,12 +78,12 @@ def _failure(view: views.View, draft: drafts.Draft, active: status.Revision) -> 
     smoke = next((s for s in told if s is not None and s.revision == active.name), None)
     horizon = view.now - timedelta(seconds=view.spec.rollout.oom.window_seconds)
     if resources is not None:
-        kills = [
+        counted = [
             k for k in resources.recent_ooms if k.revision == active.name and _counts(k.time, horizon, active)
         ]
-        if len(kills) >= view.spec.rollout.oom.max_kills:
+        if len(counted) >= view.spec.rollout.oom.max_kills:
             advice = resources.recommended_memory_limit
-            text = f"{len(kills)} kills for memory within {view.spec.rollout.oom.window_seconds} s"
+            text = f"{len(counted)} kills for memory within {view.spec.rollout.oom.window_seconds} s"
             return (
                 reasons.Reason.OOMKilled,
                 f"{text}; set resources.limits.memory to {advice}" if advice else text,

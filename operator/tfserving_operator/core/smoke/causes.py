@@ -98,6 +98,8 @@ class Cause(StrEnum):
     """means the model computes NaN or Infinity: broken weights, a division by zero, an overflow"""
     AllocationFailed = "AllocationFailed"
     """means TensorFlow's allocator got no memory for a prediction"""
+    GpuAllocationFailed = "GpuAllocationFailed"
+    """means the GPU's own memory was not enough"""
 
 
 _SCALE: Final = "export the model with its scaling, or scale in the client as in training"
@@ -146,6 +148,9 @@ REMEDIES: Final[Mapping[Cause, str]] = {
     Cause.IntegerTruncation: "keep floats through the graph: look for casts to integers",
     Cause.NotANumber: "look for broken weights, logarithms and divisions without an epsilon",
     Cause.AllocationFailed: "raise resources.limits.memory, or send smaller batches",
+    Cause.GpuAllocationFailed: (
+        "send smaller batches, use a GPU with more memory, or have it alone; resources.limits.memory does not help"
+    ),
 }
 """What to do about each cause."""
 

@@ -103,6 +103,7 @@ def judge(
         started_at=started_at,
         finished_at=finished_at,
         out_of_memory=out_of_memory,
+        starved_pod=predictions.starved_pod(recording) if out_of_memory else "",
         recorded=summary.summarise(found),
     )
 

@@ -134,7 +134,9 @@ class TestOutcome:
     started_at: datetime
     finished_at: datetime
     out_of_memory: bool = False
-    """Whether an answer said `OOM when allocating tensor`."""
+    """Whether it failed because TensorFlow's allocator got no memory."""
+    starved_pod: str = ""
+    """Whose allocator that was."""
     recorded: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """What was sent and answered, in short, for the log: inputs' digests, outputs' spreads, probes."""
 

@@ -9,11 +9,13 @@ the new version no longer takes what clients send, and that is evidence.
 from typing import Final
 
 from tfserving_operator.api import reasons
+from tfserving_operator.core import allocations
 from tfserving_operator.core.smoke import answers, cases, causes, plans, precedence, recordings, signatures
 from tfserving_operator.core.smoke.checks import distinct_outputs, evidence, right_version
 
 NAME: Final = "predictionSucceeds"
-OUT_OF_MEMORY: Final = "OOM when allocating tensor"
+ABSURD_BYTES: Final = 2**40
+"""For one tensor: a made input that asks for so much was taken for a size, which says nothing of the model."""
 CASE_FAULTS: Final = (
     "does not have named input",
     "Missing named input",
@@ -23,9 +25,10 @@ CASE_FAULTS: Final = (
     "JSON Parse error",
     "Failed to process element",
     "input size does not match signature",
+    "is larger than maximum input batch size",
 )
 """What TensorFlow Serving says of a request that does not fit the signature."""
-    "is larger than maximum input batch size",
+_MADE_HINT: Final = "; the inputs were made from the signature: add smoke.cases with real ones"
 _REFUSED: Final = 400
 _BUSY: Final = (401, 403, 429, 503, 504)
 _UNIMPLEMENTED: Final = 501
@@ -75,15 +78,25 @@ def _opening(pod: recordings.PodRecording) -> plans.CheckResult | None:
 def _load(load: recordings.LoadRecording) -> plans.CheckResult | None:
     for answer in load.failures:
         where = f"pod {load.pod} under load, {load.failed} of {load.sent} requests failed"
-        if OUT_OF_MEMORY in answer.error:
-            return _out_of_memory(f"{where}: {answer.error}")
+        if refused := allocations.refusal(answer.error):
+            return _out_of_memory(f"{where}: {answer.error}", refused)
         if answer.trouble is not None:
             return evidence.not_run(NAME, _NO_VERDICT[answer.trouble], f"{where}: {answer.detail}")
     return None
 
 
-def _out_of_memory(message: str) -> plans.CheckResult:
-    return evidence.failed(NAME, reasons.Reason.OOMKilled, message, cause=causes.Cause.AllocationFailed)
+def starved_pod(recording: recordings.Recording) -> str:
+    """The first pod whose allocator refused a prediction its memory, "" where none did."""
+    starved = [pod.pod for pod, _, answer in recording.every_answer() if allocations.refusal(answer.error)]
+    starved += [
+        load.pod for load in recording.load if any(allocations.refusal(a.error) for a in load.failures)
+    ]
+    return next(iter(starved), "")
+
+
+def _out_of_memory(message: str, refused: allocations.Refusal) -> plans.CheckResult:
+    cause = causes.Cause.GpuAllocationFailed if refused.on_gpu else causes.Cause.AllocationFailed
+    return evidence.failed(NAME, reasons.Reason.OOMKilled, message, cause=cause)
 
 
 def _judge(
@@ -93,8 +106,11 @@ def _judge(
     if answer.trouble is not None:
         return evidence.not_run(NAME, _NO_VERDICT[answer.trouble], f"{where}: {answer.detail}")
     said = f"{where}: HTTP {answer.status}: {answer.error or '(no message)'}"
-    if OUT_OF_MEMORY in answer.error:
-        return _out_of_memory(said)
+    refused = allocations.refusal(answer.error)
+    if refused is not None and found.recording.made and (refused.size_bytes or 0) >= ABSURD_BYTES:
+        return evidence.inconclusive(NAME, said + _MADE_HINT)
+    if refused is not None:
+        return _out_of_memory(said, refused)
     if answer.status == right_version.NOT_FOUND and answer.error.startswith(right_version.NOT_SERVED):
         return None  # the rightVersion check's
     if answer.status in _BUSY:
@@ -102,8 +118,7 @@ def _judge(
     if cause := causes.of_error(answer.error):
         return evidence.failed(NAME, reasons.Reason.PredictionFailed, said, cause=cause)
     if found.recording.made:
-        hint = "; the inputs were made from the signature: add smoke.cases with real ones"
-        return evidence.inconclusive(NAME, said + hint)
+        return evidence.inconclusive(NAME, said + _MADE_HINT)
     return _judge_users(found, case, answer, said)
 
 
