@@ -71,6 +71,7 @@ def install_operator(access: Access, image: str = "", *, keep_crds: bool = True)
     """
     repository, _, tag = image.rpartition(":")
     images = ("--set", f"image.repository={repository}", "--set", f"image.tag={tag}") if image else ()
+    access.apply(manifests.namespace(RELEASE_NAMESPACE))
     try:
         access.helm(
             *("upgrade", "--install", RELEASE, str(checkout() / CHART)),

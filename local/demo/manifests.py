@@ -20,10 +20,10 @@ TOLERANCE = 0.03
 Object = dict[str, Any]
 
 
-def namespace() -> Object:
-    """Return the namespace, closed to pods that are not restricted."""
+def namespace(name: str = NAMESPACE) -> Object:
+    """Return a namespace, by default the demo's, closed to pods that are not restricted."""
     levels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": levels}}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": levels}}
 
 
 def volume(folder: Path) -> list[Object]:

@@ -58,6 +58,8 @@ class Config(ApiModel):
     """The namespaces whose ModelDeployments are served; empty serves the whole cluster."""
     leader_election: bool = True
     """Whether a Lease makes sure that only one operator writes."""
+    lease_seconds: Annotated[int, Field(ge=3, le=3600)] = 15
+    """After this long without a renewal another operator takes the Lease; the holder stops writing after two thirds."""
     pod_namespace: str = ""
     """Where the Lease is. Default: `$POD_NAMESPACE`, else the namespace of the login."""
     log_format: Annotated[str, Field(pattern="^(json|console)$")] = "json"

@@ -16,6 +16,11 @@ from tfserving_operator.reconcile import leadership
 pytestmark = pytest.mark.cluster
 
 
+TIMING = leadership.Timing(
+    lease_seconds=1, write_seconds=0.6, renew_seconds=0.1, retry_seconds=0.05, request_seconds=0.3
+)
+
+
 class Place:
     def __init__(self, client: kube.Client, namespace: str) -> None:
         self.client = client
@@ -23,7 +28,11 @@ class Place:
 
     def enter(self, identity: str) -> leadership.Leadership:
         return leadership.Leadership(
-            client=self.client, namespace=self.namespace, identity=identity, clock=clocks.SystemClock()
+            client=self.client,
+            namespace=self.namespace,
+            identity=identity,
+            clock=clocks.SystemClock(),
+            timing=TIMING,
         )
 
     async def read(self) -> dict[str, object]:
@@ -33,15 +42,7 @@ class Place:
 
 
 @pytest.fixture
-async def place(api: control_plane.ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
-    for name, seconds in (
-        ("LEASE_SECONDS", 1),
-        ("WRITE_SECONDS", 0.6),
-        ("RENEW_SECONDS", 0.1),
-        ("RETRY_SECONDS", 0.05),
-        ("REQUEST_SECONDS", 0.3),
-    ):
-        monkeypatch.setattr(leadership, name, seconds)
+async def place(api: control_plane.ControlPlane) -> AsyncIterator[Place]:
     with api.fresh_namespace() as namespace:
         async with apiservers.connected(api.account) as client:
             yield Place(client, namespace)

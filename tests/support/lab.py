@@ -38,6 +38,16 @@ with contextlib.suppress(requests.RequestException):
 """
 
 
+GROUP = 64001
+"""Of the operator's process, so that its packets can be told from the kubelet's."""
+
+
+def restricted_namespace(name: str) -> dict[str, Any]:
+    """A namespace in which the API server enforces Pod Security `restricted`."""
+    labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
 class NotInTimeError(AssertionError):
     """What was waited for did not come."""
 
@@ -67,6 +77,8 @@ class Lab:
     process: subprocess.Popen[bytes] | None = None
     namespaces: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.time)
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Of the operators that are started from now on, beside the lab's own."""
     log_offset: int = 0
     """Where the running operator's own lines begin in the log."""
 
@@ -79,6 +91,7 @@ class Lab:
 
     def install(self, image: str, *values: str, chart: Path | None = None) -> None:
         """Install the chart, or upgrade to it; the operator is a process of its own unless `replicas` are asked for."""
+        self.apply(restricted_namespace(SYSTEM))
         repository, _, tag = image.rpartition(":")
         settings = (f"image.repository={repository}", f"image.tag={tag}", "replicas=0", "crds.keep=false")
         self.access.helm(
@@ -109,12 +122,23 @@ class Lab:
                 env=clusters.environment(self.cluster) | {"POD_NAME": "e2e", "POD_NAMESPACE": SYSTEM},
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                group=GROUP,
             )
 
     def candidate_tests(self) -> int:
         """How many smoke tests of candidates the operators have begun so far, by their log."""
         lines = (self.folder / "operator.log").read_text().splitlines()
         return sum('"purpose": "Candidate"' in line and "smoke test: started" in line for line in lines)
+
+    def logged(self, event: str, namespace: str, name: str = NAME) -> list[dict[str, Any]]:
+        """The lines of the operators' logs of one kind about one ModelDeployment, in order."""
+        lines = (self.folder / "operator.log").read_text().splitlines()
+        read = (json.loads(line) for line in lines if line.startswith("{"))
+        return [
+            line
+            for line in read
+            if (line["event"], line.get("namespace"), line.get("name")) == (event, namespace, name)
+        ]
 
     def wait_synced(self) -> None:
         """Wait until the running operator has filled its caches."""
@@ -137,16 +161,20 @@ class Lab:
 
     def _config(self) -> Path:
         path = self.folder / "config.yaml"
-        settings = {"inspectImage": self.operator_image, "drainSeconds": 2, "httpPort": 0}
+        settings = {"inspectImage": self.operator_image, "drainSeconds": 2, "httpPort": 0, **self.settings}
         path.write_text(yaml.safe_dump(settings))
         return path
 
     def _kubeconfig(self) -> Path:
         """A kubeconfig with a token of the chart's service account."""
-        token = self.access.kubectl("create", "token", RELEASE, "-n", SYSTEM, "--duration=3h").strip()
+        return self.kubeconfig_of(SYSTEM, RELEASE)
+
+    def kubeconfig_of(self, namespace: str, account: str) -> Path:
+        """A kubeconfig with a token of a service account."""
+        token = self.access.kubectl("create", "token", account, "-n", namespace, "--duration=3h").strip()
         config = yaml.safe_load(self.cluster.kubeconfig.read_text())
         config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
-        path = self.folder / "kubeconfig"
+        path = self.folder / f"kubeconfig-{namespace}-{account}"
         path.write_text(yaml.safe_dump(config))
         path.chmod(0o600)
         return path
@@ -155,9 +183,8 @@ class Lab:
 
     def make_namespace(self, name: str, *, folder: Path | None = None) -> None:
         """Create a restricted namespace with a claim on the models."""
-        labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
         self.namespaces.append(name)
-        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        self.apply(restricted_namespace(name))
         self.apply(*self.volume(name, CLAIM, folder or self.known.folder))
         self.wait_bound(name, CLAIM)
 

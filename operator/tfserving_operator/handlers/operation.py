@@ -41,6 +41,7 @@ async def operate(config: configuration.Config, account: login.Login) -> int:
             namespace=config.pod_namespace or account.namespace,
             identity=identity,
             clock=clock,
+            timing=leadership.Timing.of(config.lease_seconds),
         )
         session = await stack.enter_async_context(serving.open_session())
         shop = await stack.enter_async_context(serving.open_workers())

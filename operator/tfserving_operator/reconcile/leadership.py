@@ -1,8 +1,9 @@
 """Only one operator writes: a coordination.k8s.io Lease, and a deadline that every write is checked against."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Self
 
 import structlog
 
@@ -13,15 +14,35 @@ from tfserving_operator.adapters.kube import resources
 
 LEASE_NAME: Final = "tfserving-operator"
 LEASE_SECONDS: Final = 15
-"""After this long without a renewal, others may take the Lease."""
-WRITE_SECONDS: Final = 10.0
-"""After this long without a renewal, we no longer write: well before others may begin to."""
-RENEW_SECONDS: Final = 5.0
-RETRY_SECONDS: Final = 2.0
-REQUEST_SECONDS: Final = 2.5
-"""A renewal that takes longer is given up, while there is still time for another."""
+"""The default of `leaseSeconds`."""
+LEAST_WAIT_SECONDS: Final = 0.05
 
 _log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timing:
+    """How long is waited for what."""
+
+    lease_seconds: int = LEASE_SECONDS
+    """After this long without a renewal, others may take the Lease."""
+    write_seconds: float
+    """After this long without a renewal, we no longer write: well before others may begin to."""
+    renew_seconds: float
+    retry_seconds: float
+    request_seconds: float
+    """A renewal that takes longer is given up, while there is still time for another."""
+
+    @classmethod
+    def of(cls, lease_seconds: int) -> Self:
+        """What follows from the Lease's duration."""
+        return cls(
+            lease_seconds=lease_seconds,
+            write_seconds=lease_seconds * 2 / 3,
+            renew_seconds=lease_seconds / 3,
+            retry_seconds=lease_seconds * 2 / 15,
+            request_seconds=lease_seconds / 6,
+        )
 
 
 class Leadership:
@@ -31,11 +52,14 @@ class Leadership:
     own monotonic clock.
     """
 
-    def __init__(self, *, client: kube.Client, namespace: str, identity: str, clock: clocks.Clock) -> None:
+    def __init__(
+        self, *, client: kube.Client, namespace: str, identity: str, clock: clocks.Clock, timing: Timing
+    ) -> None:
         self._client = client
         self._namespace = namespace
         self._identity = identity
         self._clock = clock
+        self._timing = timing
         self._deadline = float("-inf")
         self._lease: kube.Raw | None = None
         self._seen_version = ""
@@ -69,7 +93,7 @@ class Leadership:
             if holder != waits_for:
                 _log.info("waiting for the Lease", holder=holder)
                 waits_for = holder
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(self._until_retry())
         _log.info("holding the Lease", identity=self._identity)
 
     async def hold(self) -> NoReturn:
@@ -81,10 +105,11 @@ class Leadership:
             When it is lost, or was not renewed before the deadline.
         """
         while True:
-            await asyncio.sleep(RENEW_SECONDS)
+            await asyncio.sleep(self._timing.renew_seconds)
             while not await self._try():
                 self.check()
-                await asyncio.sleep(min(RETRY_SECONDS, max(0.0, self._deadline - self._clock.monotonic())))
+                left = max(0.0, self._deadline - self._clock.monotonic())
+                await asyncio.sleep(min(self._timing.retry_seconds, left))
 
     async def release(self) -> None:
         """Hand the Lease over, so that the next operator need not wait for its end."""
@@ -109,7 +134,7 @@ class Leadership:
         """
         self._tried_at = sent_at = self._clock.monotonic()
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
+            async with asyncio.timeout(self._timing.request_seconds):
                 self._lease = await self._write()
         except (TimeoutError, errors.ConflictError) as error:
             self._lease = None  # read it again
@@ -119,7 +144,7 @@ class Leadership:
             _log.warning("the Lease was not renewed", error=error.message, code=error.code)
         if self._lease is None or not self._is_ours(self._lease):
             return False
-        self._deadline = sent_at + WRITE_SECONDS
+        self._deadline = sent_at + self._timing.write_seconds
         return True
 
     async def _write(self) -> kube.Raw:
@@ -146,7 +171,17 @@ class Leadership:
         version, now = lease["metadata"]["resourceVersion"], self._clock.monotonic()
         if version != self._seen_version:
             self._seen_version, self._seen_at = version, now
-        return now - self._seen_at >= float(spec.get("leaseDurationSeconds") or LEASE_SECONDS)
+        return now >= self._seen_at + self._duration(spec)
+
+    def _duration(self, spec: kube.Raw) -> float:
+        return float(spec.get("leaseDurationSeconds") or self._timing.lease_seconds)
+
+    def _until_retry(self) -> float:
+        """Seconds until the Lease is asked for again: at the latest when it counts as abandoned."""
+        if self._lease is None:
+            return self._timing.retry_seconds
+        left = self._seen_at + self._duration(self._lease["spec"]) - self._clock.monotonic()
+        return min(self._timing.retry_seconds, max(left, LEAST_WAIT_SECONDS))
 
     def _new(self) -> dict[str, Any]:
         now = _micro_time(self._clock.now())
@@ -156,7 +191,7 @@ class Leadership:
             "metadata": {"name": LEASE_NAME, "namespace": self._namespace},
             "spec": {
                 "holderIdentity": self._identity,
-                "leaseDurationSeconds": LEASE_SECONDS,
+                "leaseDurationSeconds": self._timing.lease_seconds,
                 "acquireTime": now,
                 "renewTime": now,
                 "leaseTransitions": 0,

@@ -153,7 +153,26 @@ async def test_a_write_is_repeated_over_a_short_fault_and_the_guard_is_asked_eac
     assert [method for method, _, _ in seen] == ["POST", "POST"]
     assert seen[0][1] == "Bearer secret"
     assert seen[0][2].startswith("tfserving-operator/")
-    assert checks == ["asked", "asked"]
+    assert checks == ["asked", "asked"] * 2  # at first, and when nothing but the socket is left to come
+
+
+async def test_what_takes_its_time_before_the_body_is_let_out_only_if_we_may_still_write() -> None:
+    seen, checks = [], []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(request.method)
+        return web.json_response({"kind": "ConfigMap"})
+
+    def guard() -> None:
+        checks.append("asked")
+        if len(checks) > 1:
+            raise errors.NotLeaderError("the Lease ended while we were connecting")
+
+    async with apiservers.faulty(answer) as account, apiservers.connected(account) as client:
+        with pytest.raises(errors.NotLeaderError):
+            await client.with_guard(guard).create(CM, make_config_map("n"))
+        assert await client.create(CM, make_config_map("n")) == {"kind": "ConfigMap"}
+    assert seen == ["POST"]  # the second one, which nobody guarded
 
 
 async def test_a_fault_that_lasts_is_raised_after_a_few_attempts() -> None:

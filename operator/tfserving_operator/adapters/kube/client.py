@@ -13,7 +13,7 @@ import orjson
 import tfserving_operator
 from tfserving_operator.adapters import clock as clocks
 from tfserving_operator.adapters import errors
-from tfserving_operator.adapters.kube import answers, decoding, login, resources, retrying
+from tfserving_operator.adapters.kube import answers, bodies, decoding, login, resources, retrying
 from tfserving_operator.api import constants
 
 LIST_PAGE: Final = 200
@@ -254,7 +254,7 @@ class Client:
                 method,
                 self._server + path,
                 params=params,
-                data=data,
+                data=bodies.GuardedBody(data, self._guard) if data is not None else None,
                 headers=headers,
                 timeout=timeout,
                 allow_redirects=False,
