@@ -1,6 +1,9 @@
 """One ModelDeployment from its creation to its deletion: requests, drift, names, ownership."""
 
 import collections
+import itertools
+import json
+import operator
 import time
 
 import pytest
@@ -52,6 +55,27 @@ def test_a_create_and_a_new_version_stay_within_their_budgets(running: labs.Lab,
     assert create["create events"] <= 3
     assert not [kind for kind in create if kind.split()[0] in READS]
     assert update.total() - update["create configmaps"] <= 11
+
+
+def test_the_log_and_the_events_each_tell_both_rollouts_from_beginning_to_end(
+    running: labs.Lab, namespace: str
+):
+    lines = running.logged("status", namespace)
+    steps = [(line["phase"], line.get("candidateVersion", line.get("activeVersion"))) for line in lines]
+    phases = ["Starting", "Testing", "Baking", "Ready"]
+    assert [step for step, _ in itertools.groupby(steps)] == [(p, v) for v in (1, 6) for p in phases]
+    times = [line["timestamp"] for line in lines]
+    assert times == sorted(times)
+
+    said = running.access.kubectl("get", "events.events.k8s.io", "-n", namespace, "-o", "json")
+    ours = (e for e in json.loads(said)["items"] if e["regarding"]["kind"] == constants.KIND)
+    told = [(e["reason"], e["note"]) for e in sorted(ours, key=operator.itemgetter("eventTime"))]
+    reasons = ["RevisionStarting", "Promoted", "RevisionReady"]
+    assert [reason for reason, _ in told] == reasons * 2
+    assert [f"(version {v})" in note for (_, note), v in zip(told, [1] * 3 + [6] * 3, strict=True)] == [
+        True
+    ] * 6
+    assert [(line["reason"], line["message"]) for line in running.logged("event", namespace)] == told
 
 
 def test_an_idle_operator_asks_for_nothing_but_its_lease_and_a_relist(running: labs.Lab, namespace: str):

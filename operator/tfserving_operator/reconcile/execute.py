@@ -10,7 +10,7 @@ from tfserving_operator.adapters.kube import client as kube
 from tfserving_operator.adapters.kube import resources
 from tfserving_operator.api import constants
 from tfserving_operator.core import actions, merging, observed, snapshot
-from tfserving_operator.reconcile import announce, caches, objects, refusals, testing
+from tfserving_operator.reconcile import announce, caches, objects, refusals, telling, testing
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -213,9 +213,7 @@ class Executor:
             "status",
             namespace=owner.namespace,
             name=owner.name,
-            phase=str(decision.status.phase),
-            before=str(entry.status.phase),
-            changed=sorted(patch),
+            **telling.build_line(entry.status, decision.status, changed=patch),
         )
 
     async def _refresh(self, entry: objects.ModelDeployment) -> objects.ModelDeployment | None:
@@ -239,6 +237,14 @@ class Executor:
         except errors.ApiError as error:
             # An Event is a courtesy; the status has been written.
             _log.warning("an Event was not sent", reason=str(event.reason), error=error.message)
+        _log.info(
+            "event",
+            namespace=entry.owner.namespace,
+            name=entry.owner.name,
+            type=str(event.type),
+            reason=str(event.reason),
+            message=event.message,
+        )
 
 
 def _is_held(answer: kube.Raw) -> bool:
