@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import tfserving_operator
 from local.demo import installation
 from local.progress import Progress
 from tests.support import clients, newer_operator, releases
@@ -20,6 +21,8 @@ pytestmark = pytest.mark.e2e
 NAMESPACE = "e2e-upgrade"
 GOOD, CONSTANT, RETRAINED = 1, 2, 6
 """Versions of the digits."""
+IN_CLUSTER = ("replicas=1", "policy.drainSeconds=2")
+"""Values of a release that runs in the cluster rather than beside it."""
 BAKE_SECONDS = 25
 """Long enough for an upgrade to fall into it."""
 
@@ -76,16 +79,12 @@ def previous(lab: labs.Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     release = releases.previous(tmp_path_factory.mktemp("previous"))
     installation.load_images(lab.cluster, Progress(name="e2e"), release.build)
     lab.stop()
-    install(lab, release)
+    lab.install(release.build.name, *IN_CLUSTER, chart=release.chart)
     try:
         yield release
     finally:
         lab.stop()
         lab.install(lab.operator_image)
-
-
-def install(lab: labs.Lab, release: releases.Release) -> None:
-    lab.install(release.build.name, "replicas=1", "policy.drainSeconds=2", chart=release.chart)
 
 
 def running_version(lab: labs.Lab) -> str:
@@ -113,8 +112,8 @@ def fleet(lab: labs.Lab, previous: releases.Release) -> Fleet:
 def test_an_upgrade_and_the_way_back_restart_nothing_fail_no_request_and_change_no_verdict(
     lab: labs.Lab, fleet: Fleet, previous: releases.Release
 ):
-    current = releases.current()
-    assert running_version(lab) == previous.version != current.version
+    current = tfserving_operator.__version__
+    assert running_version(lab) == previous.version != current
     untouched = {name: fleet.resource_version(name) for name in ("steady", "rejected")}
     verdict, served = fleet.verdict("rejected"), fleet.pods()
     urls = {name: fleet.url(name) for name in ("steady", "rejected", "moving")}
@@ -123,8 +122,8 @@ def test_an_upgrade_and_the_way_back_restart_nothing_fail_no_request_and_change_
         fleet.wait("moving", "Ready", "Baking")
         baking = fleet.pods()
 
-        install(lab, current)
-        assert running_version(lab) == current.version
+        lab.install(lab.operator_image, *IN_CLUSTER)
+        assert running_version(lab) == current
         fleet.wait("moving", "Ready", "RevisionReady")
         proven = fleet.revisions()
 
@@ -153,7 +152,7 @@ def test_an_operator_with_a_newer_hash_algorithm_goes_on_with_the_pods_that_are_
     pods, revisions = fleet.pods(), fleet.revisions()
     untouched = {name: fleet.resource_version(name) for name in ("steady", "rejected", "moving")}
     lab.install(lab.operator_image)
-    labs.wait_for("the operator in the cluster to be gone", lambda: not labs_pods(lab), seconds=60)
+    labs.wait_for("the operator in the cluster to be gone", lambda: not operators_in_cluster(lab), seconds=60)
     lab.start(sys.executable, Path(newer_operator.__file__))
     lab.wait_synced()
     fleet.apply("steady", RETRAINED)
@@ -169,5 +168,5 @@ def test_an_operator_with_a_newer_hash_algorithm_goes_on_with_the_pods_that_are_
     assert fleet.revisions() - revisions == {made}, "the old revision is found under its old name"
 
 
-def labs_pods(lab: labs.Lab) -> str:
+def operators_in_cluster(lab: labs.Lab) -> str:
     return lab.access.kubectl("get", "pods", "-n", labs.SYSTEM, "-o", "name")

@@ -32,15 +32,6 @@ class Release:
     build: builds.Build
 
 
-def current() -> Release:
-    """This checkout."""
-    return Release(
-        version=tfserving_operator.__version__,
-        chart=installation.checkout() / installation.CHART,
-        build=installation.operator_build(),
-    )
-
-
 def previous(folder: Path) -> Release:
     """The release before this one, with its files in a folder."""
     version = _last_tagged() or EARLIER
