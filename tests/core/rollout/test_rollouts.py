@@ -129,7 +129,7 @@ def test_a_kill_in_the_bake_flips_back_at_once_and_scales_down_after_the_status(
     assert serving.condition("Stalled") == ("True", "RolledBack")
     rejected = serving.status.rejected_revisions[0]
     assert rejected.reason == "OOMKilled"
-    assert "set resources.limits.memory to 1024Mi" in rejected.message
+    assert "set resources.limits.memory to 1Gi" in rejected.message
     assert serving.status.resources.last_oom.kind == "OOMKilled"
 
 
@@ -258,7 +258,7 @@ def test_kills_without_a_revision_with_more_room_leave_the_newer_one(serving):
         serving.kill(new)
     assert serving.active_version() == 2
     assert serving.condition("Stalled") == ("True", "NoHealthyRevision")
-    assert "1024Mi" in next(c for c in serving.status.conditions if c.type == "Stalled").message
+    assert "set resources.limits.memory to 1Gi" in next(c for c in serving.status.conditions if c.type == "Stalled").message
     assert len([e for e in serving.events if e.reason == "NoHealthyRevision"]) == 1
 
 

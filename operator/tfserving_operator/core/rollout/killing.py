@@ -1,13 +1,17 @@
 """What is remembered of servers that ran out of memory, and what is recommended after them."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from tfserving_operator.api import constants, reasons, status
-from tfserving_operator.core import allocations, health, kills, sizing
+from tfserving_operator.core import allocations, health, kills, memory, quantities
 from tfserving_operator.core.rollout import drafts, views
-from tfserving_operator.core.smoke import plans
+from tfserving_operator.core.smoke import causes, plans
 
+_ON_GPU = causes.Cause.GpuAllocationFailed
+ABSURD_TIMES = 64
+"""The limit: a single tensor of more than that is a mistake, not a need."""
 REMEMBERED_KILLS = 16
 """As many as `rollout.oom.maxKills` can be."""
 
@@ -26,11 +30,11 @@ def noted(
 
 def starved(
     view: views.View, draft: drafts.Draft, revision: str, outcome: plans.TestOutcome
-) -> tuple[drafts.Draft, str]:
-    """The draft with an allocation that a smoke test saw fail, and the outcome's message with the recommended limit."""
+) -> tuple[drafts.Draft, plans.TestOutcome]:
+    """The draft with an allocation that a smoke test saw fail, and the outcome with the recommended limit."""
     refused = allocations.refusal(outcome.message) if outcome.out_of_memory else None
     if refused is None:
-        return draft, outcome.message
+        return draft, outcome
     kind = reasons.KillKind.GpuAllocationFailed if refused.on_gpu else reasons.KillKind.AllocationFailed
     kill = kills.Kill(
         pod=outcome.starved_pod,
@@ -41,8 +45,12 @@ def starved(
     )
     draft = with_kills(view, draft, revision, [kill])
     if refused.on_gpu:
-        return draft, outcome.message
-    return draft, f"{outcome.message};{_advice(view, draft, revision)}"
+        remedy = f" {causes.REMEDIES[_ON_GPU]}"
+    elif _is_helped(view, revision, kill):
+        remedy = _advice(view, draft, revision)
+    else:
+        remedy = " no memory limit is enough for that: look at the input, or at what the model makes of it"
+    return draft, replace(outcome, message=f"{outcome.message};{remedy}")
 
 
 def with_kills(
@@ -61,9 +69,9 @@ def with_kills(
         return draft
     recent = tuple(sorted((*before, *records), key=_order)[-REMEMBERED_KILLS:])
     changes: dict[str, object] = {"last_oom": recent[-1], "recent_ooms": recent}
-    if any(k.kind is not reasons.KillKind.GpuAllocationFailed for k in fresh):
-        recommended = _recommended(view, revision) or resources.recommended_memory_limit
-        changes["recommended_memory_limit"] = recommended
+    helped = [k for k in fresh if _is_helped(view, revision, k)]
+    if helped:
+        changes["recommended_memory_limit"] = _recommended(view, revision, helped, recent)
     return draft.with_status(resources=resources.model_copy(update=changes))
 
 
@@ -94,10 +102,32 @@ def _order(kill: status.OutOfMemory) -> tuple[datetime, str, str]:
     return kill.time, kill.pod, kill.container_id
 
 
-def _recommended(view: views.View, revision: str) -> str | None:
+def _is_helped(view: views.View, revision: str, kill: kills.Kill) -> bool:
+    """Whether a higher limit is worth a try."""
     deployment = view.snap.deployments.get(revision)
-    if deployment is None or not deployment.memory_limit:
+    if kill.kind is reasons.KillKind.GpuAllocationFailed or deployment is None or not deployment.memory_limit:
+        return False
+    return (kill.size_bytes or 0) <= ABSURD_TIMES * quantities.parse_quantity(deployment.memory_limit)
+
+
+def _recommended(
+    view: views.View, revision: str, fresh: Iterable[kills.Kill], recent: Iterable[status.OutOfMemory]
+) -> str | None:
+    """From this version's limits that were not enough, its floor, and the tensors that it got no memory for."""
+    deployments = view.snap.deployments
+    present = deployments.get(revision)
+    if present is None or not present.memory_limit:
         return None
+    killed = {k.revision for k in recent if k.kind != reasons.KillKind.GpuAllocationFailed}
+    limits = {
+        deployments[name].memory_limit
+        for name in killed
+        if name in deployments and deployments[name].version == present.version
+    }
     report = health.inspection_of(view.snap.pods.get(revision, ()))
-    model_bytes = report.variable_bytes if report is not None else None
-    return sizing.recommend_memory_limit(limit=deployment.memory_limit, model_bytes=model_bytes)
+    asked = max((kill.size_bytes or 0 for kill in fresh), default=0)
+    return memory.recommended_limit(
+        floor_bytes=(report.memory_floor or None) if report is not None else None,
+        peak_bytes=int(quantities.parse_quantity(present.memory_limit)) + asked if asked else None,
+        not_enough=limits | {present.memory_limit},
+    )

@@ -11,9 +11,9 @@ REMEDY_POLICY = "smoke-tests"
 """Name of the NetworkPolicy that the page shows."""
 
 
-def explained(view: views.View, outcome: plans.TestOutcome | None) -> plans.TestOutcome | None:
+def explained(view: views.View, outcome: plans.TestOutcome) -> plans.TestOutcome:
     """The outcome with the remedy, where nothing but the way to the pod was at fault."""
-    if outcome is None or outcome.reason != reasons.Reason.PodUnreachable:
+    if outcome.reason != reasons.Reason.PodUnreachable:
         return outcome
     place = view.snap.policy.operator_namespace
     who = f"namespace {place}" if place else "the operator's namespace"

@@ -5,7 +5,7 @@ from typing import Any
 
 from tfserving_operator.api import reasons, status, types
 from tfserving_operator.core import actions, health, room, sources, workloads
-from tfserving_operator.core.rollout import drafts, killing, promoting, views
+from tfserving_operator.core.rollout import drafts, killing, promoting, thrashing, views
 
 READ_WRITE_ONCE = "ReadWriteOnce"
 READ_WRITE_ONCE_POD = "ReadWriteOncePod"
@@ -137,6 +137,9 @@ def watch(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     if candidate is None or candidate.step not in {reasons.Step.Starting, reasons.Step.Testing}:
         return draft
     problem = next(iter(view.problems(candidate.name, since=candidate.since)), None)
+    if problem is None:
+        problem = thrashing.problem(view, draft, candidate.name)
+        draft = _with_slow_start(view, draft, candidate.name, problem)
     if problem is not None and problem.about_model:
         draft, message = killing.noted(view, draft, candidate.name, problem)
         return promoting.with_rejected(
@@ -161,6 +164,16 @@ def watch(view: views.View, draft: drafts.Draft) -> drafts.Draft:
         )
         draft = draft.with_hold(drafts.Hold(reason=reason, message=message))
     return draft.with_wake(_until_deadline(view, draft))
+
+
+def _with_slow_start(
+    view: views.View, draft: drafts.Draft, name: str, problem: health.Problem | None
+) -> drafts.Draft:
+    """Name memory pressure in time, with the limit to set."""
+    left = thrashing.seconds_left(view, name)
+    if left is not None:
+        draft = draft.with_wake(left + 0.1)
+    return thrashing.with_recommended(view, draft, name) if problem is not None else draft
 
 
 def _until_deadline(view: views.View, draft: drafts.Draft) -> float:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from tfserving_operator.api import constants, reasons, status, types
 from tfserving_operator.core import actions, conditions, health, observed, workloads
-from tfserving_operator.core.rollout import drafts, promoting, reaching, views
+from tfserving_operator.core.rollout import drafts, killing, promoting, reaching, thrashing, views
 from tfserving_operator.core.smoke import plans
 
 EVIDENCE_CHARACTERS = 500
@@ -55,6 +55,12 @@ def run(
 ) -> tuple[drafts.Draft, plans.TestOutcome | None]:
     """The outcome of a test, which is started when it has not run yet and again when it could not run."""
     draft, outcome = _run(view, draft, request)
+    if outcome is None:
+        return draft, None
+    draft, outcome = killing.starved(view, draft, request.revision, outcome)
+    outcome = thrashing.explained(view, draft, request.revision, outcome)
+    if outcome.reason == reasons.Reason.MemoryPressure:
+        draft = thrashing.with_recommended(view, draft, request.revision)
     return draft, reaching.explained(view, outcome)
 
 
