@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,17 @@ from local.cluster import binaries
 from tfserving_operator.adapters.kube import login
 
 READY_SECONDS = 60.0
+USERS = ("tests", "one", "two")
+"""Administrators all, told apart by the audit log; `tests` is the tests' own."""
+_AUDIT = """
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {level: None, verbs: [get, list, watch]}
+- {level: Request, resources: [{group: coordination.k8s.io, resources: [leases]}]}
+- {level: Metadata}
+"""
 CRD = Path(__file__).parents[2] / "crds" / "modeldeployments.yaml"
 
 
@@ -32,6 +43,10 @@ class ControlPlane:
 
     account: login.Login
     kubeconfig: Path
+    kubeconfigs: Mapping[str, Path]
+    """By user."""
+    audit_log: Path
+    """Of all writes."""
     session: requests.Session
     server: "Program"
 
@@ -78,8 +93,10 @@ def running(folder: Path) -> Iterator[ControlPlane]:
     """Start both, and end them."""
     programs = binaries.ensure(binaries.KUBERNETES, progress.Progress(name="cluster"))
     etcd, peer, api = free_ports(3)
-    token = secrets.token_hex(16)
-    (folder / "tokens.csv").write_text(f'{token},tests,1,"system:masters"\n')
+    tokens = {user: secrets.token_hex(16) for user in USERS}
+    lines = (f'{token},{user},{user},"system:masters"\n' for user, token in tokens.items())
+    (folder / "tokens.csv").write_text("".join(lines))
+    (folder / "audit-policy.yaml").write_text(_AUDIT)
     subprocess.run(["openssl", "genrsa", "-out", folder / "key.pem", "2048"], check=True, capture_output=True)
     at = "http://127.0.0.1"
     with ExitStack() as stack:
@@ -107,6 +124,8 @@ def running(folder: Path) -> Iterator[ControlPlane]:
                 "--bind-address=127.0.0.1",
                 f"--cert-dir={folder / 'certificates'}",
                 f"--token-auth-file={folder / 'tokens.csv'}",
+                f"--audit-policy-file={folder / 'audit-policy.yaml'}",
+                f"--audit-log-path={folder / 'audit.log'}",
                 "--authorization-mode=RBAC",
                 "--service-cluster-ip-range=10.0.0.0/16",
                 "--service-account-issuer=https://tests.invalid",
@@ -120,13 +139,22 @@ def running(folder: Path) -> Iterator[ControlPlane]:
         _wait_ready(certificate, server, folder / "apiserver.log")
         session = requests.Session()
         session.trust_env = False  # neither a proxy nor other authorities
-        session.headers["Authorization"] = f"Bearer {token}"
+        session.headers["Authorization"] = f"Bearer {tokens['tests']}"
         session.verify = str(certificate)
         stack.callback(session.close)
-        kubeconfig = folder / "kubeconfig"
-        kubeconfig.write_text(_kubeconfig(server, certificate, token))
+        kubeconfigs = {user: folder / f"kubeconfig-{user}" for user in USERS}
+        for user, path in kubeconfigs.items():
+            path.write_text(_kubeconfig(server, certificate, tokens[user]))
+        kubeconfig = kubeconfigs["tests"]
         account = login.load(kubeconfig=kubeconfig, context=None)
-        yield ControlPlane(account=account, kubeconfig=kubeconfig, session=session, server=server_program)
+        yield ControlPlane(
+            account=account,
+            kubeconfig=kubeconfig,
+            kubeconfigs=kubeconfigs,
+            audit_log=folder / "audit.log",
+            session=session,
+            server=server_program,
+        )
 
 
 def _kubeconfig(server: str, certificate: Path, token: str) -> str:

@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import requests
+import yaml
 
 from tests.support import control_plane
 from tfserving_operator.adapters.kube import resources
@@ -61,16 +62,22 @@ class Operators:
     api: control_plane.ControlPlane
     namespace: str
     folder: Path
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of the configuration file."""
     started: list[Operator] = field(default_factory=list)
 
-    def start(self, identity: str = "one", **environment: str) -> Operator:
+    def start(self, identity: str = "one", *, user: str = "tests", **environment: str) -> Operator:
         """Start one, and wait until it works or stands by."""
         (port,) = control_plane.free_ports(1)
         log = self.folder / f"{len(self.started)}.log"
         program = Path(sys.executable).with_name("tfserving-operator")
+        config = self.folder / "config.yaml"
+        config.write_text(yaml.safe_dump(dict(self.settings)))
         arguments: list[str | Path] = [
+            "--config",
+            config,
             "--kubeconfig",
-            self.api.kubeconfig,
+            self.api.kubeconfigs[user],
             "--namespace",
             self.namespace,
             "--http-port",
