@@ -69,6 +69,10 @@ test: check unit zoo-test e2e ## everything that CI runs
 demo: $(VENV) ## six versions of a digit classifier on a real cluster; KEEP=1 leaves it up, CONTEXT=… uses yours
 	@$(PYTHON) -m local.demo
 
+.PHONY: sbom
+sbom: $(VENV) ## the bill of materials of the operator's image (CycloneDX) and its licences, in build/sbom
+	@$(PYTHON) -m local.images.bill
+
 .PHONY: docs
 docs: $(VENV) ## the documentation as a site in build/site
 	@.venv/bin/mkdocs build --strict --quiet

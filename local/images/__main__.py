@@ -26,11 +26,18 @@ def main() -> int:
         default=[],
         help="what the image depends on, if not on the whole context",
     )
+    twice = commands.add_parser("reproduce", help="build the operator's image twice from scratch and compare")
+    twice.add_argument("--dockerfile", type=Path, required=True)
+    twice.add_argument("--context", type=Path, required=True)
     arguments = parser.parse_args()
     progress = progresses.Progress(name="images")
     try:
         if arguments.command == "base":
             print(made.base(progress))
+        elif arguments.command == "reproduce":
+            digests = builds.digests(arguments.dockerfile.resolve(), arguments.context.resolve(), progress)
+            print("\n".join(digests))
+            return 0 if len(set(digests)) == 1 else 1
         else:
             print(builds.archive_of(_build_of(arguments), progress))
     except progresses.MissingError as error:

@@ -90,6 +90,30 @@ def _build(build: Build, target: Path, progress: progresses.Progress) -> None:
     progress.say(f"{build.name} is built ({target.stat().st_size >> 20} MB)")
 
 
+def digests(dockerfile: Path, context: Path, progress: progresses.Progress) -> tuple[str, str]:
+    """Build an image twice with nothing from a cache and the times set to 0; return both images' digests."""
+    prerequisites.ensure_packages(["buildah"], progress)
+    base = made.base(progress)
+    with cache.lock(cache.root() / "buildah.lock"), machine_settings() as settings:
+        if not _buildah("images", "--quiet", "--filter", f"reference={made.BASE_NAME}").strip():
+            _buildah("pull", "--quiet", f"docker-archive:{base}")
+        first, second = (_build_anew(dockerfile, context, settings) for _ in range(2))
+    return first, second
+
+
+def _build_anew(dockerfile: Path, context: Path, settings: Sequence[str]) -> str:
+    with tempfile.NamedTemporaryFile(prefix="tfso-image-id-") as identity:
+        _buildah(
+            *("build", "--isolation=chroot", "--network=host", "--no-cache", "--pull=never", "--timestamp=0"),
+            *settings,
+            f"--build-arg={BASE_ARGUMENT}={made.BASE_NAME}",
+            *(f"--file={dockerfile}", f"--iidfile={identity.name}", str(context)),
+        )
+        digest = Path(identity.name).read_text().strip()
+    _buildah("rmi", "--force", digest)
+    return digest
+
+
 def _buildah(*arguments: str) -> str:
     storage = [f"--root={cache.root() / 'buildah'}", "--runroot=/run/tfso-buildah"]
     done = subprocess.run(["buildah", *storage, *arguments], check=False, capture_output=True, text=True)
