@@ -70,6 +70,7 @@ def test_a_leader_that_was_stopped_writes_nothing_while_another_one_leads(
         running.create_model(name)
     pair.start("one")
     pair.start("two")
+    pair.wait_for(lambda: pair.holder() in OTHER)
     with rivals.churn(api, running, MODELS):
         for _ in range(STOPS):
             stop_for_a_while(pair, chance)

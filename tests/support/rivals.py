@@ -114,9 +114,9 @@ class Rivals:
         processes.wait_for(alive, seconds=120)
 
     def holder(self) -> str:
-        """Who has the Lease."""
-        lease = self.running.read(resources.LEASES, "tfserving-operator")
-        return str(lease["spec"]["holderIdentity"])
+        """Who has the Lease; "" while nobody has."""
+        leases = self.running.list(resources.LEASES)
+        return str(leases[0]["spec"]["holderIdentity"]) if leases else ""
 
     def writes(self) -> list[Write]:
         """What took effect so far."""
