@@ -162,3 +162,37 @@ def test_what_is_pruned_after_a_crash_leaves_nothing_behind(serving):
         serving.roll_out()
     deleted = [(a.kind, a.name) for a in serving.done if type(a).__name__ == "Delete"]
     assert [kind for kind, _ in deleted] == ["ConfigMap", "ConfigMap", "Deployment"]
+
+
+def test_a_client_that_ends_every_revision_gets_one_step_and_then_a_word(serving):
+    for version, memory in ((2, "256Mi"), (3, "128Mi")):
+        serving.apply(version, resources={"limits": {"memory": memory}})
+        serving.roll_out()
+    kill_twice(serving)
+    go_back(serving)
+    assert serving.condition("Stalled") == ("True", "RolledBack")
+    for _ in range(3):
+        kill_twice(serving)
+        serving.become_ready(serving.status.active_revision.name)
+        assert serving.active_version() == 2
+        assert serving.status.candidate_revision is None
+    assert serving.condition("Stalled") == ("True", "NoHealthyRevision")
+    stalled = next(c for c in serving.status.conditions if c.type == "Stalled")
+    assert "version 2 fails too" in stalled.message
+    assert "set resources.limits.memory to 512Mi" in stalled.message
+    assert [e.reason for e in serving.events].count("NoHealthyRevision") == 1
+    serving.apply(4)
+    assert serving.condition("Stalled") == ("False", "NotStalled")
+
+
+def test_a_gpus_memory_asks_for_no_revision_with_more_of_the_containers(serving):
+    serving.apply(2)
+    serving.roll_out()
+    said = (
+        "Failed to start server. Error: RESOURCE_EXHAUSTED: OOM when allocating tensor with shape[9] and type float"
+        " on /job:localhost/replica:0/task:0/device:GPU:0 by allocator GPU_0_bfc"
+    )
+    for _ in range(2):
+        serving.after(10)
+        serving.kill(serving.status.active_revision.name, reason="Error", exit_code=255, message=said)
+    assert is_going_back(serving)

@@ -26,14 +26,18 @@ def step_back(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     if candidate is not None and (candidate.purpose is reasons.Purpose.Rollback or draft.hold is None):
         return draft  # what is on its way may be the remedy; what is held is none
     failure = _failure(view, draft, active)
-    if failure is None or view.step_back(draft.status) is not None:
+    if failure is None:
         return draft
     reason, message = failure
-    goal = _goal(view, draft, active, is_memory=reason == reasons.Reason.OOMKilled)
+    used = view.step_back(draft.status)
+    if used is not None:
+        return _without_another_step(view, draft, active, used, f"{reason}: {message}")
+    needs_room = reason == reasons.Reason.OOMKilled and not _is_of_gpu(draft)
+    goal = _goal(view, draft, active, needs_room=needs_room)
     if goal is None:
         none = (
             "no earlier revision that passed has more room for its model"
-            if reason == reasons.Reason.OOMKilled
+            if needs_room
             else "no earlier revision passed"
         )
         why = f"version {active.version} fails ({reason}: {message}) and stays: {none}"
@@ -59,6 +63,19 @@ def step_back(view: views.View, draft: drafts.Draft) -> drafts.Draft:
             time=view.now,
         ),
     ).with_event(actions.EventType.Warning, reasons.Reason(reason), text)
+
+
+def _without_another_step(
+    view: views.View, draft: drafts.Draft, active: status.Revision, used: status.StepBack, why: str
+) -> drafts.Draft:
+    """Stay where the one step led, and say so once: a client that ends every revision must not walk back through all."""
+    if used.to_revision != active.name:
+        return draft
+    text = (
+        f"version {active.version} fails too ({why}) and stays: it is the one that was gone back to "
+        f"({used.reason}: {used.message}), and no further step follows until the spec or its retry token changes"
+    )
+    return promoting.with_no_healthy_revision(view, draft, text)
 
 
 def is_without_goal(used: status.StepBack, active: status.Revision, smoke: status.SmokeStatus | None) -> bool:
@@ -93,12 +110,19 @@ def _failure(view: views.View, draft: drafts.Draft, active: status.Revision) -> 
     return None
 
 
+def _is_of_gpu(draft: drafts.Draft) -> bool:
+    """Whether it was a GPU's memory that was not enough: no container's limit says which revision has more of it."""
+    resources = draft.status.resources
+    last = resources.last_oom if resources is not None else None
+    return last is not None and last.kind == reasons.KillKind.GpuAllocationFailed
+
+
 def _counts(time: datetime, horizon: datetime, active: status.Revision) -> bool:
     return time >= horizon and time >= active.since.replace(microsecond=0)
 
 
 def _goal(
-    view: views.View, draft: drafts.Draft, active: status.Revision, *, is_memory: bool
+    view: views.View, draft: drafts.Draft, active: status.Revision, *, needs_room: bool
 ) -> status.Revision | None:
     """The last revision that passed, is not quarantined, and for a kill has more room; None when there is none."""
     rejected = {r.name for r in draft.status.rejected_revisions}
@@ -106,7 +130,7 @@ def _goal(
         deployment = view.snap.deployments[name]
         if name in {active.name, view.wanted} or name in rejected:
             continue
-        if is_memory and not _has_more_room(view, name, active.name):
+        if needs_room and not _has_more_room(view, name, active.name):
             continue
         return status.Revision(name=name, version=deployment.version, since=view.now)
     return None

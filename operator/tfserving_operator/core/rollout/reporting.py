@@ -115,15 +115,15 @@ def _stalled(view: views.View, draft: drafts.Draft) -> State:
         seconds = view.spec.rollout.progress_deadline_seconds
         text = f"step {draft.status.candidate_revision.step} took longer than {seconds} s (progressDeadlineSeconds)"
         return State(status="True", reason=reasons.Reason.DeadlineExceeded, message=text)
-    if rejection is not None and not view.violations:
-        reason = reasons.Reason.RolledBack if active is not None else reasons.Reason.Rejected
-        return State(status="True", reason=reason, message=_rejected(rejection, active))
     if (
         used is not None
         and active is not None
         and going_back.is_without_goal(used, active, draft.status.smoke)
     ):
         return State(status="True", reason=reasons.Reason.NoHealthyRevision, message=used.message)
+    if rejection is not None and not view.violations:
+        reason = reasons.Reason.RolledBack if active is not None else reasons.Reason.Rejected
+        return State(status="True", reason=reason, message=_rejected(rejection, active))
     changed = _changed_model(view, draft)
     if changed is not None:
         return changed
