@@ -42,6 +42,8 @@ ANNOTATION_MODEL_BYTES: Final = "tfserving.dev/model-bytes"
 """On `<revision>-cases`: bytes of the SavedModel's variables and graph."""
 ANNOTATION_MEMORY_LIMIT: Final = "tfserving.dev/memory-limit"
 """On Deployments: the server's memory limit as the user wrote it."""
+ANNOTATION_RESOURCE_POLICY: Final = "tfserving.dev/resource-policy"
+"""On Deployments: what their inspectors do about a limit below the memory floor."""
 
 CONTAINER_SERVER: Final = "server"
 CONTAINER_INSPECT: Final = "inspect"

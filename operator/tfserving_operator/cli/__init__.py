@@ -71,8 +71,29 @@ def run(config_path: Path | None, kubeconfig: Path | None, context: str | None, 
 @click.option("--version", "version", type=int, required=True, help="The version folder to read.")
 @click.option("--expect-digest-file", type=click.Path(path_type=Path), help="The digest that it must have.")
 @click.option("--signature", default="", help="The one that predictions ask for; clues are about it.")
-def inspect(model_dir: Path, version: int, expect_digest_file: Path | None, signature: str) -> None:
+@click.option(
+    "--memory-limit", default=0, envvar="SERVER_MEMORY_LIMIT", help="The server's, in bytes; 0 = unknown."
+)
+@click.option(
+    "--resource-policy", type=click.Choice(["Enforce", "Warn"]), default="Enforce", show_default=True
+)
+@click.option(
+    "--weights-elsewhere", is_flag=True, help="The weights are on a GPU, or mapped from their file."
+)
+def inspect(
+    *,
+    model_dir: Path,
+    version: int,
+    expect_digest_file: Path | None,
+    signature: str,
+    memory_limit: int,
+    resource_policy: str,
+    weights_elsewhere: bool,
+) -> None:
     """Read a SavedModel and report through the termination message."""
     from tfserving_operator import inspector  # noqa: PLC0415
 
-    sys.exit(inspector.main(model_dir, version, expect_digest_file, signature))
+    limit = inspector.Limit(
+        memory_bytes=memory_limit, enforced=resource_policy == "Enforce", weights_elsewhere=weights_elsewhere
+    )
+    sys.exit(inspector.main(model_dir, version, expect_digest_file, signature, limit))

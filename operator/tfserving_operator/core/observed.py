@@ -105,7 +105,6 @@ class Pod:
     created_at: datetime | None
     containers: tuple[Container, ...]
     qos_class: str = ""
-    """Guaranteed, Burstable or BestEffort."""
     ended_at: datetime | None = None
     """When the kubelet ended the whole pod, as by an eviction; None while it has not."""
 

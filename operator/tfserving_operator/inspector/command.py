@@ -10,17 +10,24 @@ from typing import Any, Final
 
 from tfserving_operator.api import reasons
 from tfserving_operator.core import inspection
-from tfserving_operator.inspector import analysis, assets, folder, foreign, ops, savedmodel, wire
+from tfserving_operator.inspector import analysis, assets, folder, foreign, limits, ops, savedmodel, wire
 
 TERMINATION_LOG: Final = "/dev/termination-log"
 TERMINATION_LOG_VARIABLE: Final = "TERMINATION_LOG_PATH"
 _DIGEST_CHARACTERS: Final = 200
 _RESTORED: Final = "RestoreV2"
+_UNLIMITED: Final = limits.Limit()
 _UNREAD: Final = savedmodel.Graph(complete=False)
 """Of a SavedModel that is written as text, or in chunks."""
 
 
-def main(model_dir: Path, version: int, expect_digest_file: Path | None = None, signature: str = "") -> int:
+def main(
+    model_dir: Path,
+    version: int,
+    expect_digest_file: Path | None = None,
+    signature: str = "",
+    limit: limits.Limit = _UNLIMITED,
+) -> int:
     """Inspect a model's version and report.
 
     Parameters
@@ -33,6 +40,8 @@ def main(model_dir: Path, version: int, expect_digest_file: Path | None = None, 
         Holds the digest of the files that passed the smoke test; absent or empty before that.
     signature
         The one that predictions ask for; "" where that is not known.
+    limit
+        What the server of the pod may use.
 
     Returns
     -------
@@ -42,6 +51,7 @@ def main(model_dir: Path, version: int, expect_digest_file: Path | None = None, 
     try:
         expected = _expected_digest(expect_digest_file)
         found = inspect(model_dir, version, expected, signature)
+        found = limits.compared(found, limit, has_passed=bool(expected))
     except Exception as error:  # noqa: BLE001 - whatever it is, it is reported as the inspector's own
         text = f"the model could not be inspected: {type(error).__name__}: {error}"
         found = inspection.build(reasons.Reason.InspectionFailed, text, version=version)
@@ -103,6 +113,7 @@ def _read(
         weights_digest=contents.weights_digest,
         disk_bytes=sum(file.size for file in files),
         variable_bytes=sum(file.size for file in files if file.name.startswith("variables/")),
+        graph_bytes=sum(file.size for file in files if file.name in foreign.SAVED_MODEL_FILES),
         files=len(files),
         assets=assets.read(files, contents, vocabularies),
         **fields,

@@ -24,6 +24,8 @@ class ExitCode(IntEnum):
     """means the version folder holds no SavedModel that can be read"""
     ModelChanged = 73
     """means the files are not those that passed the smoke test"""
+    MemoryBelowFloor = 74
+    """means the server's memory limit is below the least in which the model can be loaded"""
 
 
 EXIT_CODES: Final[Mapping[str, ExitCode]] = {
@@ -32,6 +34,7 @@ EXIT_CODES: Final[Mapping[str, ExitCode]] = {
     reasons.Reason.ModelNotFound: ExitCode.ModelNotFound,
     reasons.Reason.ModelInvalid: ExitCode.ModelInvalid,
     reasons.Reason.ModelChanged: ExitCode.ModelChanged,
+    reasons.Reason.MemoryBelowFloor: ExitCode.MemoryBelowFloor,
 }
 
 
@@ -153,7 +156,7 @@ class Inspection:
     """What the inspector saw."""
 
     reason: str = ""
-    """"" when the model can be served, else ModelNotFound, ModelInvalid, ModelChanged or InspectionFailed."""
+    """"" when the model can be served, else a key of `EXIT_CODES`."""
     message: str = ""
     """A sentence for people, with the remedy; "" without a reason."""
     version: int = 0
@@ -163,7 +166,13 @@ class Inspection:
     """`sha256:<hex>` over the files of `variables/`; "" without any."""
     disk_bytes: int = 0
     variable_bytes: int = 0
-    """Of the files in `variables/`: what the model needs in memory at least."""
+    """Of the files in `variables/`."""
+    graph_bytes: int = 0
+    """Of the file that holds the graph, with its constants."""
+    memory_floor: int = 0
+    """The least memory in which a server can load the model; 0 from an inspector that did not know it."""
+    memory_limit: int = 0
+    """Of the server's container in this pod; 0 where the inspector was not told."""
     files: int = 0
     signatures: Mapping[str, Signature] = field(default_factory=dict)
     ops: Mapping[str, int] = field(default_factory=dict)
@@ -180,6 +189,16 @@ class Inspection:
     """By signature and input."""
     truncated: bool = False
     """Whether something was left out so that the report fits."""
+
+    @property
+    def model_bytes(self) -> int:
+        """What the model takes on disk of all that is loaded: variables and graph."""
+        return self.variable_bytes + self.graph_bytes
+
+    @property
+    def is_below_floor(self) -> bool:
+        """Whether the server's limit is too low for the model to be loaded."""
+        return 0 < self.memory_limit < self.memory_floor
 
     @property
     def exit_code(self) -> ExitCode:

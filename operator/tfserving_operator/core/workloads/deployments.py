@@ -39,6 +39,22 @@ def _mount(volume: str, path: str) -> dict[str, Any]:
     return {"name": volume, "mountPath": path, "readOnly": True}
 
 
+def _inspect_arguments(spec: types.Spec) -> list[str]:
+    """What the inspector is to do beside reading the model; nothing for the defaults."""
+    arguments = []
+    if spec.resource_policy is not types.ResourcePolicy.Enforce:
+        arguments += ["--resource-policy", str(spec.resource_policy)]
+    if flags.keeps_weights_elsewhere(spec):
+        arguments += ["--weights-elsewhere"]
+    return arguments
+
+
+def _server_memory_limit() -> dict[str, Any]:
+    """The limit as it is in the pod: an admission may have changed it since it was asked for."""
+    limit = {"containerName": constants.CONTAINER_SERVER, "resource": "limits.memory", "divisor": "1"}
+    return {"name": "SERVER_MEMORY_LIMIT", "valueFrom": {"resourceFieldRef": limit}}
+
+
 def _inspect_container(spec: types.Spec, policy: snapshot.Policy) -> dict[str, Any]:
     return {
         "name": constants.CONTAINER_INSPECT,
@@ -55,7 +71,9 @@ def _inspect_container(spec: types.Spec, policy: snapshot.Policy) -> dict[str, A
             spec.model.signature_name,
             "--expect-digest-file",
             f"{names.PIN_PATH}/{names.DIGEST_KEY}",
+            *_inspect_arguments(spec),
         ],
+        "env": [_server_memory_limit()],
         "resources": {"requests": dict(INSPECT_RESOURCES), "limits": dict(INSPECT_RESOURCES)},
         "securityContext": dict(_CONTAINER_SECURITY),
         # It writes its report itself; a log would not be one
@@ -171,6 +189,7 @@ def build_deployment(
         constants.ANNOTATION_MODEL_VERSION: str(spec.model.version),
         constants.ANNOTATION_SIGNATURE_NAME: spec.model.signature_name,
         constants.ANNOTATION_MEMORY_LIMIT: spec.resources.limits["memory"],
+        constants.ANNOTATION_RESOURCE_POLICY: str(spec.resource_policy),
     }
     return {
         "apiVersion": "apps/v1",

@@ -73,6 +73,12 @@ def _thread_flags(spec: types.Spec) -> dict[str, str]:
     return flags
 
 
+def keeps_weights_elsewhere(spec: types.Spec) -> bool:
+    """Whether the weights take none of the container's own memory: on a device, or mapped from a TFLite file."""
+    devices = any("/" in name for name in spec.resources.limits)
+    return devices or spec.server.flags.get("prefer_tflite_model", "false").lower() not in {"false", "0"}
+
+
 def build_arguments(spec: types.Spec) -> list[str]:
     """All flags as `--name=value`, in one order: ours, then what the user sets or overrides."""
     flags = {**_thread_flags(spec), **spec.server.flags, **_batching_flags(spec), **OWNED}

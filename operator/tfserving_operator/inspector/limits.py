@@ -1,0 +1,49 @@
+"""Whether the server's memory limit is enough to load the model that was looked at."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Final
+
+from tfserving_operator.api import reasons
+from tfserving_operator.core import inspection, memory, quantities
+
+MEMORY_LIMIT_VARIABLE: Final = "SERVER_MEMORY_LIMIT"
+"""Of the environment: the limit of the server's container in bytes, from the kubelet."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limit:
+    """What the server of the pod may use."""
+
+    memory_bytes: int = 0
+    """0 where it is not known."""
+    enforced: bool = True
+    """Whether a server that cannot load its model is kept from being started."""
+    weights_elsewhere: bool = False
+    """Whether the variables are not held in the server's own memory: on a GPU, or mapped from a file."""
+
+
+def compared(found: inspection.Inspection, limit: Limit, *, has_passed: bool) -> inspection.Inspection:
+    """The inspection with floor and limit, and refused where it must be.
+
+    A revision that has passed its test under this limit is never refused: then the floor is what is wrong.
+    """
+    floor = memory.floor_bytes(
+        variable_bytes=0 if limit.weights_elsewhere else found.variable_bytes,
+        graph_bytes=0 if limit.weights_elsewhere else found.graph_bytes,
+    )
+    found = dataclasses.replace(found, memory_floor=floor, memory_limit=limit.memory_bytes)
+    if found.reason or has_passed or not limit.enforced or not found.is_below_floor:
+        return found
+    return dataclasses.replace(found, reason=reasons.Reason.MemoryBelowFloor, message=told(found))
+
+
+def told(found: inspection.Inspection) -> str:
+    """The sentence about a limit below the floor."""
+    held = f"{quantities.format_bytes(found.variable_bytes)} of variables"
+    if found.graph_bytes >= quantities.MI:
+        held += f" and a graph of {quantities.format_bytes(found.graph_bytes)}"
+    return (
+        f"resources.limits.memory is {quantities.format_bytes(found.memory_limit)}, and no server loads this model"
+        f" ({held}) in less than {quantities.format_bytes(found.memory_floor)}"
+    )
