@@ -4,6 +4,7 @@ import configparser
 import contextlib
 import dataclasses
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,9 @@ RECIPE = "1"
 
 KEPT_ARCHIVES = 4
 """How many archives of one image stay in the cache, the last used ones: several checkouts share it."""
+
+KEPT_LAYERS = 16
+"""How many results of build steps stay as the cache of the next build."""
 
 BASE_ARGUMENT = "BASE_IMAGE"
 """The build argument of every Dockerfile that names its base."""
@@ -52,17 +56,20 @@ def key_of(build: Build) -> str:
 
 def archive_of(build: Build, progress: progresses.Progress) -> Path:
     """Return the archive of an image, building it first when it is not in the cache."""
-    prefix = build.name.rpartition("/")[2].replace(":", "-")
-    target = cache.root() / "images" / f"{prefix}-{key_of(build)}.tar"
+    image, _, tag = build.name.rpartition("/")[2].partition(":")
+    target = cache.root() / "images" / f"{image}-{tag}-{key_of(build)}.tar"
     archive = cache.entry(target, lambda path: _build(build, path, progress))
     archive.touch()
-    for old in sorted(target.parent.glob(f"{prefix}-{'?' * 16}.tar"), key=_age)[KEPT_ARCHIVES:]:
-        old.unlink(missing_ok=True)
+    forget_old(target.parent, image)
     return archive
 
 
-def _age(path: Path) -> float:
-    return -path.stat().st_mtime
+def forget_old(folder: Path, image: str) -> None:
+    """Delete the archives of an image, whatever their tags, but for those that were used last."""
+    ours = re.compile(rf"{re.escape(image)}-[^-]*-[0-9a-f]{{16}}\.tar")
+    ages = {path: path.stat().st_mtime for path in folder.glob("*.tar") if ours.fullmatch(path.name)}
+    for old in sorted(ages, key=lambda path: ages[path], reverse=True)[KEPT_ARCHIVES:]:
+        old.unlink(missing_ok=True)
 
 
 def _build(build: Build, target: Path, progress: progresses.Progress) -> None:
@@ -87,7 +94,16 @@ def _build(build: Build, target: Path, progress: progresses.Progress) -> None:
             str(build.context),
         )
         _buildah("push", "--quiet", identity.read_text(), f"docker-archive:{target}:{build.name}")
+        _forget_old_layers()
     progress.say(f"{build.name} is built ({target.stat().st_size >> 20} MB)")
+
+
+def _forget_old_layers() -> None:
+    """Keep of the builds' layers those that the next build may use again."""
+    newest_first = _buildah("images", "--quiet", "--filter", "dangling=true").split()
+    for image in newest_first[KEPT_LAYERS:]:
+        with contextlib.suppress(RuntimeError):  # a base of one that stays
+            _buildah("rmi", image)
 
 
 def digests(dockerfile: Path, context: Path, progress: progresses.Progress) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Images: what their hash depends on, how pip's settings get into a build, and a real build."""
 
 import json
+import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -65,6 +66,18 @@ def test_the_hash_of_a_folder_follows_names_modes_and_links(tmp_path: Path) -> N
     (folder / "__pycache__/b.pyc").write_text("x")
     assert cache.digest_of_paths([folder]) == digests[-1]
     assert len(set(digests)) == 4
+
+
+def test_old_archives_of_an_image_go_whatever_their_tag_and_other_images_stay(tmp_path: Path) -> None:
+    others = [f"server-previous-{1:016x}-{1:016x}.tar", f"other-{1:016x}-{1:016x}.tar"]
+    ours = [f"server-{age:016x}-{age + 1:016x}.tar" for age in range(7)]
+    for age, name in enumerate([*others, *ours]):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (age, age))
+
+    builds.forget_old(tmp_path, "server")
+
+    assert {path.name for path in tmp_path.iterdir()} == {*others, *ours[-builds.KEPT_ARCHIVES :]}
 
 
 def test_pip_in_a_build_has_the_machines_settings(tmp_path: Path) -> None:
