@@ -33,6 +33,8 @@ def test_it_is_asked_about_modeldeployments_outside_of_the_systems_namespaces() 
     assert [(r["operations"], r["resources"]) for r in hook["rules"]] == [
         (["CREATE", "UPDATE"], ["modeldeployments"])
     ]
+    # What it means is shown on a real API server, in tests/admission
+    assert [condition["name"] for condition in hook["matchConditions"]] == ["spec-changes"]
     assert hook["clientConfig"]["service"]["path"] == webhook.PATH
     (strict,) = rendering.one(rendering.render(ON, "webhook.failurePolicy=Fail"), CONFIGURATION)["webhooks"]
     assert strict["failurePolicy"] == "Fail"

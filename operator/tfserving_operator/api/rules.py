@@ -22,7 +22,12 @@ MAX_CPU: Final = 256
 
 ROOT: Final[list[JsonValue]] = [
     {
-        "rule": "size(self.metadata.name) <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        # A name never changes: what is stored already can be labelled, and lose its finalizers
+        "rule": (
+            "oldSelf.hasValue() || "
+            "size(self.metadata.name) <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')"
+        ),
+        "optionalOldSelf": True,
         "message": NAME_REMEDY,
     }
 ]

@@ -5,7 +5,8 @@ import base64
 import ssl
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -18,7 +19,10 @@ from tfserving_operator.adapters.kube import resources
 
 CHECK_SECONDS: Final = 600.0
 RETRY_SECONDS: Final = 5.0
+SETTLE_SECONDS: Final = 30.0
+"""How long the API server may take to trust a new authority, before it sees a certificate of it."""
 _KEYS: Final = {"authority": "ca.crt", "certificate": "tls.crt", "key": "tls.key"}
+_PREVIOUS_KEY: Final = "previous-ca.crt"
 _log = structlog.stdlib.get_logger(__name__)
 
 
@@ -34,16 +38,36 @@ class Place:
     """Names under which the API server calls us."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """How long certificates live, and how often they are looked at."""
+
+    lifetime: timedelta = certificates.LIFETIME
+    check_seconds: float = CHECK_SECONDS
+    settle_seconds: float = SETTLE_SECONDS
+
+
 class Keeper:
-    """Makes, shares, renews and loads the certificate."""
+    """Makes, shares, renews and loads the certificate.
+
+    No request is lost over a renewal: the API server trusts the new authority before it sees a certificate of it,
+    and the one before for as long as a replica may still show one of that.
+    """
 
     def __init__(
-        self, *, client: kube.Client, place: Place, clock: clocks.Clock, context: ssl.SSLContext
+        self,
+        *,
+        client: kube.Client,
+        place: Place,
+        clock: clocks.Clock,
+        context: ssl.SSLContext,
+        pace: Pace | None = None,
     ) -> None:
         self._client = client
         self._place = place
         self._clock = clock
         self._context = context
+        self._pace = pace or Pace()
         self._loaded: certificates.Bundle | None = None
 
     @property
@@ -60,22 +84,28 @@ class Keeper:
             When the API cannot be asked, or refuses.
         """
         bundle = await self._shared()
+        if self._loaded is None:
+            await self._load(bundle)
+        await self._trust(bundle.trusted)
         if bundle != self._loaded:
-            await asyncio.to_thread(load, self._context, bundle)
-            self._loaded = bundle
-            _log.info("webhook: certificate loaded", secret=self._place.secret)
-        await self._trust(bundle.authority)
+            await asyncio.sleep(self._pace.settle_seconds)
+            await self._load(bundle)
 
     async def run(self) -> NoReturn:
         """Renew for ever; what the API refuses is tried again."""
         while True:
             try:
                 await self.ensure()
-                wait = CHECK_SECONDS
+                wait = self._pace.check_seconds
             except errors.AdapterError as error:
                 _log.warning("webhook: the certificate cannot be kept", error=str(error))
                 wait = RETRY_SECONDS
             await asyncio.sleep(wait)
+
+    async def _load(self, bundle: certificates.Bundle) -> None:
+        await asyncio.to_thread(load, self._context, bundle)
+        self._loaded = bundle
+        _log.info("webhook: certificate loaded", secret=self._place.secret)
 
     async def _shared(self) -> certificates.Bundle:
         """The bundle of the Secret; a new one where it is missing, for other names, or old."""
@@ -87,7 +117,9 @@ class Keeper:
         found = _decode(raw)
         if found is not None and certificates.is_good(found, place.names, now):
             return found
-        made = certificates.issue(place.names, now)
+        made = certificates.issue(place.names, now, lifetime=self._pace.lifetime)
+        if found is not None and certificates.is_authority(found.authority):
+            made = replace(made, previous=found.authority)
         try:
             await self._write(raw, made)
         except errors.ConflictError:
@@ -97,6 +129,8 @@ class Keeper:
 
     async def _write(self, raw: kube.Raw | None, bundle: certificates.Bundle) -> None:
         data = {key: base64.b64encode(getattr(bundle, name)).decode() for name, key in _KEYS.items()}
+        if bundle.previous:
+            data[_PREVIOUS_KEY] = base64.b64encode(bundle.previous).decode()
         if raw is not None:
             await self._client.replace(resources.SECRETS, {**raw, "data": data})
             return
@@ -104,26 +138,24 @@ class Keeper:
         manifest = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": metadata}
         await self._client.create(resources.SECRETS, {**manifest, "data": data})
 
-    async def _trust(self, authority: bytes) -> None:
+    async def _trust(self, authorities: bytes) -> None:
         kind, name = resources.VALIDATING_WEBHOOKS, self._place.configuration
         raw = await self._client.get(kind, namespace="", name=name)
-        wanted = base64.b64encode(authority).decode()
+        wanted = base64.b64encode(authorities).decode()
         webhooks: list[dict[str, Any]] = [dict(each) for each in raw.get("webhooks") or ()]
         if all((each.get("clientConfig") or {}).get("caBundle") == wanted for each in webhooks):
             return
         for each in webhooks:
             each["clientConfig"] = {**each["clientConfig"], "caBundle": wanted}
         body = {"webhooks": webhooks, "metadata": {"resourceVersion": raw["metadata"]["resourceVersion"]}}
-        try:
-            await self._client.patch(kind, namespace="", name=name, uid=raw["metadata"]["uid"], body=body)
-        except errors.ConflictError:
-            return  # changed meanwhile: looked at again soon
+        await self._client.patch(kind, namespace="", name=name, uid=raw["metadata"]["uid"], body=body)
 
 
 def _decode(raw: Mapping[str, Any] | None) -> certificates.Bundle | None:
     data = (raw or {}).get("data") or {}
     try:
-        return certificates.Bundle(**{name: base64.b64decode(data[key]) for name, key in _KEYS.items()})
+        parts = {name: base64.b64decode(data[key]) for name, key in _KEYS.items()}
+        return certificates.Bundle(**parts, previous=base64.b64decode(data.get(_PREVIOUS_KEY) or ""))
     except (KeyError, ValueError):
         return None
 
