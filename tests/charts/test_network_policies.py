@@ -125,7 +125,7 @@ def test_the_policy_against_reloading_that_the_docs_show_does_that(tmp_path: Pat
             False,
         ),
     ]
-    assert list(verdicts([documented("resnet")], asked, tmp_path)) == [flow[-1] for flow in asked]
+    assert list(verdicts([documented("resnet-grpc")], asked, tmp_path)) == [flow[-1] for flow in asked]
 
 
 def test_the_policy_for_unreachable_pods_that_the_docs_show_lets_the_operator_in(tmp_path: Path) -> None:

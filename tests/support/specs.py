@@ -23,19 +23,20 @@ def load_example(name: str) -> dict[str, Any]:
     return document
 
 
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping with changes merged into it, however deep."""
+    after = dict(base)
     for key, value in changes.items():
-        before = merged.get(key)
-        merged[key] = (
-            _merged(before, value) if isinstance(value, Mapping) and isinstance(before, dict) else value
+        before = after.get(key)
+        after[key] = (
+            merged(before, value) if isinstance(value, Mapping) and isinstance(before, dict) else value
         )
-    return merged
+    return after
 
 
 def make_raw(**changes: Any) -> dict[str, Any]:
     """The raw spec of the minimal example with changes merged into it."""
-    return _merged(copy.deepcopy(load_example("minimal")["spec"]), changes)
+    return merged(copy.deepcopy(load_example("minimal")["spec"]), changes)
 
 
 def make_spec(**changes: Any) -> types.Spec:
