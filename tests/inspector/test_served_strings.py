@@ -40,7 +40,7 @@ async def test_strings_are_made_where_the_inspector_saw_which(session, model_ser
     outcome = await serving.run_test(session, request, cases.MADE, smoketests.clock)
 
     assert (outcome.verdict, outcome.reason) == ("Pass", "Passed"), outcome
-    assert outcome.message.startswith("12 made inputs on 1 pods: 12 of 12 answered")
+    assert outcome.message.startswith("12 made inputs on 1 pod: 12 of 12 answered")
 
 
 async def test_without_the_inspector_strings_are_inconclusive_with_what_to_add(session, model_server):

@@ -54,7 +54,7 @@ async def test_a_model_passes_with_its_goldens_and_records_what_it_passed_with(s
 
     outcome = await smoke(session, model_server, "good", goldens(), load_requests=20)
 
-    assert (outcome.verdict, outcome.message) == (Pass, "6 cases on 1 pods: 6 of 6 answered as they should")
+    assert (outcome.verdict, outcome.message) == (Pass, "6 cases on 1 pod: 6 of 6 answered as they should")
     assert (outcome.cases_digest, outcome.pinned_cases) == (resolved.digest, resolved.canonical)
     assert [check.name for check in outcome.checks] == [
         "rightVersion",

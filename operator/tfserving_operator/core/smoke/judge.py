@@ -131,5 +131,10 @@ def _summary(
     wanted = len(recording.sent) * len(recording.targets)
     if verdict is None:
         return f"after {request.timeout_seconds:g} s, {answered} of {wanted} predictions were answered"
-    kind = "made inputs" if recording.made else "cases"
-    return f"{len(recording.sent)} {kind} on {len(recording.targets)} pods: {answered} of {wanted} answered as they should"
+    kind = "made input" if recording.made else "case"
+    sent, pods = _counted(len(recording.sent), kind), _counted(len(recording.targets), "pod")
+    return f"{sent} on {pods}: {answered} of {wanted} answered as they should"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"1 {noun}" if number == 1 else f"{number} {noun}s"
