@@ -108,10 +108,18 @@ class OutOfMemory(StatusModel):
 
 
 class ResourcesStatus(StatusModel):
-    """What is known of the memory that the model needs."""
+    """What is known of the memory that a model needs: the candidate's, else that of the revision that the spec asks for."""
 
+    revision: Name = ""
+    """Of which revision the sizes, the class and the recommendation tell."""
     model_bytes: int | None = None
+    """Of its variables and its graph, on disk."""
+    memory_floor: Word | None = None
+    """The least memory in which a server can load the model: a lower limit is refused, or warned of."""
     recommended_memory_limit: Word | None = None
+    """What to set `resources.limits.memory` to: from the floor, and from limits that were not enough."""
+    qos_class: Word | None = None
+    """Guaranteed or Burstable: which pods a node that runs out of memory evicts first."""
     last_oom: Annotated[OutOfMemory | None, Field(alias="lastOOM")] = None
     recent_ooms: Annotated[tuple[OutOfMemory, ...], Field(alias="recentOOMs", max_length=16)] = ()
     """The last ones, oldest first. Those of the active revision within `rollout.oom.windowSeconds` count."""

@@ -154,7 +154,13 @@ def _inspected(pod: observed.Pod, container: observed.Container) -> Iterator[Pro
         text = f"container {container.name} of pod {pod.meta.name} ended with exit code {ended.exit_code}"
         yield Problem(reason=reasons.Reason.InspectionFailed, message=text, about_model=False)
         return
-    yield Problem(reason=reasons.Reason(report.reason), message=report.message, about_model=False)
+    if report.reason not in set(reasons.Reason):  # a newer inspector's
+        yield Problem(reason=reasons.Reason.InspectionFailed, message=report.message, about_model=False)
+        return
+    reason = reasons.Reason(report.reason)
+    yield Problem(
+        reason=reason, message=report.message, about_model=reason is reasons.Reason.MemoryBelowFloor
+    )
 
 
 def _crashed(pod: observed.Pod, container: observed.Container) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tfserving_operator.api import reasons
-from tfserving_operator.core import inspection, memory, quantities
+from tfserving_operator.core import inspection, memory
 
 MEMORY_LIMIT_VARIABLE: Final = "SERVER_MEMORY_LIMIT"
 """Of the environment: the limit of the server's container in bytes, from the kubelet."""
@@ -35,15 +35,6 @@ def compared(found: inspection.Inspection, limit: Limit, *, has_passed: bool) ->
     found = dataclasses.replace(found, memory_floor=floor, memory_limit=limit.memory_bytes)
     if found.reason or has_passed or not limit.enforced or not found.is_below_floor:
         return found
-    return dataclasses.replace(found, reason=reasons.Reason.MemoryBelowFloor, message=told(found))
-
-
-def told(found: inspection.Inspection) -> str:
-    """The sentence about a limit below the floor."""
-    held = f"{quantities.format_bytes(found.variable_bytes)} of variables"
-    if found.graph_bytes >= quantities.MI:
-        held += f" and a graph of {quantities.format_bytes(found.graph_bytes)}"
-    return (
-        f"resources.limits.memory is {quantities.format_bytes(found.memory_limit)}, and no server loads this model"
-        f" ({held}) in less than {quantities.format_bytes(found.memory_floor)}"
+    return dataclasses.replace(
+        found, reason=reasons.Reason.MemoryBelowFloor, message=inspection.below_floor(found)
     )

@@ -12,6 +12,7 @@ from tfserving_operator.core.inspection.report import (
     Reads,
     Signature,
     Tensor,
+    below_floor,
     build,
 )
 
@@ -27,6 +28,7 @@ __all__ = [
     "Reads",
     "Signature",
     "Tensor",
+    "below_floor",
     "build",
     "parse_termination_message",
     "render",

@@ -6,6 +6,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, Final
 
 from tfserving_operator.api import reasons
+from tfserving_operator.core import quantities
 
 _SENTENCE_CHARACTERS: Final = 600
 _DETAIL_CHARACTERS: Final = 160
@@ -204,6 +205,17 @@ class Inspection:
     def exit_code(self) -> ExitCode:
         """What the inspect container ends with."""
         return EXIT_CODES.get(self.reason, ExitCode.InternalError)
+
+
+def below_floor(found: Inspection) -> str:
+    """The sentence about a limit in which the model cannot be loaded."""
+    held = f"{quantities.format_bytes(found.variable_bytes)} of variables"
+    if found.graph_bytes >= quantities.MI:
+        held += f" and a graph of {quantities.format_bytes(found.graph_bytes)}"
+    return (
+        f"resources.limits.memory is {quantities.format_bytes(found.memory_limit)}, and no server loads this model"
+        f" ({held}) in less than {quantities.format_bytes(found.memory_floor)}"
+    )
 
 
 def build(reason: str = "", message: str = "", **fields: Any) -> Inspection:

@@ -17,6 +17,7 @@ from tfserving_operator.core.rollout import (
     repeating,
     reporting,
     selecting,
+    sizing,
     starting,
     testing,
     views,
@@ -41,6 +42,7 @@ CHAIN = (
     accompanying.budget,
     converging.replicas,
     converging.history,
+    sizing.tell,
 )
 """In this order: an earlier policy's transition is what a later one sees."""
 

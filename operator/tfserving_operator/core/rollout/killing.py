@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tfserving_operator.api import constants, reasons, status
 from tfserving_operator.core import allocations, health, kills, memory, quantities
-from tfserving_operator.core.rollout import drafts, views
+from tfserving_operator.core.rollout import drafts, sizing, views
 from tfserving_operator.core.smoke import causes, plans
 
 _ON_GPU = causes.Cause.GpuAllocationFailed
@@ -20,6 +20,8 @@ def noted(
     view: views.View, draft: drafts.Draft, revision: str, problem: health.Problem
 ) -> tuple[drafts.Draft, str]:
     """The draft with a revision's kills in its status, and the problem's message with the recommended limit."""
+    if problem.reason is reasons.Reason.MemoryBelowFloor:
+        return sizing.refused(view, draft, revision, problem.message)
     if problem.kill is None:
         return draft, problem.message
     draft = with_kills(view, draft, revision, kills.seen(view.snap.pods.get(revision, ())))
@@ -67,11 +69,15 @@ def with_kills(
         records = [k for k in records if k.time > before[0].time]
     if not records:
         return draft
+    draft = sizing.with_told_of(view, draft, revision)
+    resources = draft.status.resources or resources
     recent = tuple(sorted((*before, *records), key=_order)[-REMEMBERED_KILLS:])
     changes: dict[str, object] = {"last_oom": recent[-1], "recent_ooms": recent}
     helped = [k for k in fresh if _is_helped(view, revision, k)]
     if helped:
-        changes["recommended_memory_limit"] = _recommended(view, revision, helped, recent)
+        changes["recommended_memory_limit"] = _recommended(
+            view, revision, helped, recent, resources.recommended_memory_limit
+        )
     return draft.with_status(resources=resources.model_copy(update=changes))
 
 
@@ -111,7 +117,11 @@ def _is_helped(view: views.View, revision: str, kill: kills.Kill) -> bool:
 
 
 def _recommended(
-    view: views.View, revision: str, fresh: Iterable[kills.Kill], recent: Iterable[status.OutOfMemory]
+    view: views.View,
+    revision: str,
+    fresh: Iterable[kills.Kill],
+    recent: Iterable[status.OutOfMemory],
+    before: str | None,
 ) -> str | None:
     """From this version's limits that were not enough, its floor, and the tensors that it got no memory for."""
     deployments = view.snap.deployments
@@ -130,4 +140,5 @@ def _recommended(
         floor_bytes=(report.memory_floor or None) if report is not None else None,
         peak_bytes=int(quantities.parse_quantity(present.memory_limit)) + asked if asked else None,
         not_enough=limits | {present.memory_limit},
+        before=before,
     )

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tfserving_operator.api import constants, reasons, status
-from tfserving_operator.core import actions, conditions, health, snapshot, workloads
-from tfserving_operator.core.rollout import drafts, going_back, lateness, views
+from tfserving_operator.core import actions, conditions, snapshot, workloads
+from tfserving_operator.core.rollout import drafts, going_back, lateness, sizing, views
 
 _STEP_REASONS = {
     reasons.Step.Validating: reasons.Reason.RevisionStarting,
@@ -211,8 +211,12 @@ def _resources_valid(view: views.View, draft: drafts.Draft) -> State:
         short.add(reasons.Reason.Unschedulable)  # no node is large enough; a pod that waits is another matter
     if draft.hold is not None and draft.hold.reason in short:
         return State(status="False", reason=draft.hold.reason, message=draft.hold.message)
-    text = "; ".join(f"{warning.field}: {warning.message}" for warning in view.warnings)
-    return State(status="True", reason=reasons.Reason.Valid, message=text)
+    rejection = view.quarantined(view.wanted, draft.status)
+    if rejection is not None and rejection.reason == reasons.Reason.MemoryBelowFloor:
+        return State(status="False", reason=rejection.reason, message=rejection.message)
+    texts = [f"{warning.field}: {warning.message}" for warning in view.warnings]
+    texts += filter(None, [sizing.warning(view, draft)])
+    return State(status="True", reason=reasons.Reason.Valid, message="; ".join(texts))
 
 
 def _smoke_test_passed(draft: drafts.Draft) -> State:
@@ -256,16 +260,7 @@ def _with_counters(view: views.View, draft: drafts.Draft) -> drafts.Draft:
             rest=f"http://{host}:{constants.PORT_REST}/v1/models/{view.model_name_of(name)}",
             grpc=f"{host}:{constants.PORT_GRPC}",
         ),
-        resources=_with_model_bytes(view, draft),
     )
-
-
-def _with_model_bytes(view: views.View, draft: drafts.Draft) -> status.ResourcesStatus | None:
-    active, resources = draft.status.active_revision, draft.status.resources
-    report = health.inspection_of(view.ready_pods(active.name)) if active is not None else None
-    if report is None:
-        return resources
-    return (resources or status.ResourcesStatus()).model_copy(update={"model_bytes": report.variable_bytes})
 
 
 def _phase(view: views.View, draft: drafts.Draft, ready: State, stalled: State) -> reasons.Phase:

@@ -26,6 +26,10 @@ def start(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     short = _shortage(view, candidate) if hold is None else None
     if short is not None and view.spec.resource_policy is types.ResourcePolicy.Enforce:
         hold = drafts.Hold(reason=short.reason, message=short.message)
+    if hold is None and _is_of_another_policy(view, candidate):
+        draft = _with_deployment_deleted(view, draft, candidate.name)
+        text = f"revision {candidate.name} is made again with resourcePolicy {view.spec.resource_policy}"
+        hold = drafts.Hold(reason=reasons.Reason.RevisionStarting, message=text)
     if hold is None and any(p.about_model for p in view.problems(candidate.name, since=candidate.since)):
         # It is judged by its own pods: those of an earlier life go first
         text = f"pods of revision {candidate.name} that failed before end first"
@@ -39,6 +43,21 @@ def start(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     return draft.with_step(reasons.Step.Starting, view.now).with_event(
         actions.EventType.Normal, reasons.Reason.RevisionStarting, text
     )
+
+
+def _is_of_another_policy(view: views.View, candidate: status.Candidate) -> bool:
+    """Whether the inspectors of a revision that never passed would follow another policy than the spec's."""
+    deployment = view.snap.deployments.get(candidate.name)
+    if deployment is None or view.pin(candidate.name) is not None:
+        return False
+    return deployment.resource_policy not in {"", str(view.spec.resource_policy)}
+
+
+def _with_deployment_deleted(view: views.View, draft: drafts.Draft, revision: str) -> drafts.Draft:
+    meta = view.snap.deployments[revision].meta
+    if meta.deleting or view.is_refused("Deployment", revision):
+        return draft
+    return draft.with_actions(actions.Delete(kind="Deployment", name=meta.name, uid=meta.uid))
 
 
 def _shortage(view: views.View, candidate: status.Candidate) -> room.Shortage | None:

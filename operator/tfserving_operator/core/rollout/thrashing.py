@@ -10,7 +10,7 @@ from typing import Final
 
 from tfserving_operator.api import constants, reasons, status
 from tfserving_operator.core import health, inspection, memory, observed, quantities
-from tfserving_operator.core.rollout import drafts, views
+from tfserving_operator.core.rollout import drafts, sizing, views
 from tfserving_operator.core.smoke import plans
 
 SLOW_START_SECONDS: Final = 20.0
@@ -60,10 +60,11 @@ def explained(
 
 def with_recommended(view: views.View, draft: drafts.Draft, revision: str) -> drafts.Draft:
     """The draft with the limit that its pods should have."""
-    resources = draft.status.resources or status.ResourcesStatus()
     pod = next((p for p in view.pods(revision) if _is_near_floor(_report(p))), None)
     if pod is None:
         return draft
+    draft = sizing.with_told_of(view, draft, revision)
+    resources = draft.status.resources or status.ResourcesStatus()
     limit = _recommended(draft, _report(pod))
     return draft.with_status(resources=resources.model_copy(update={"recommended_memory_limit": limit}))
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from tfserving_operator.api import constants, status, types
+from tfserving_operator.api import constants, reasons, status, types
 from tfserving_operator.core import health, observed, revisions, snapshot, validation, workloads
 
 
@@ -71,9 +71,15 @@ class View:
                 rejection.name == revision
                 and rejection.smoke_digest == self.input_digest
                 and rejection.retry_token == self.spec.rollout.retry_token
+                and not self._is_only_warned_of(rejection)
             ):
                 return rejection
         return None
+
+    def _is_only_warned_of(self, rejection: status.Rejection) -> bool:
+        """Whether what was refused by its memory floor is now to be started all the same."""
+        warns = self.spec.resource_policy is types.ResourcePolicy.Warn
+        return warns and rejection.reason == reasons.Reason.MemoryBelowFloor
 
     def step_back(self, state: status.Status) -> status.StepBack | None:
         """The step back that was already used for this spec and retry token, or None."""
