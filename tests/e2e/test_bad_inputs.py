@@ -197,3 +197,18 @@ def test_quota_that_leaves_no_room_is_a_condition(serving: labs.Lab):
         serving.access.kubectl("delete", "resourcequota", "team", "-n", NAMESPACE)
     serving.apply(serving.resource(NAMESPACE, 1))
     serving.wait_condition(NAMESPACE, "Ready", "RevisionReady")
+
+
+def test_idle_revisions_beyond_the_limit_go_with_what_belongs_to_them(serving: labs.Lab):
+    idle = set(serving.names("deployments", NAMESPACE)) - {f"deployment.apps/{serving.selected(NAMESPACE)}"}
+    assert len(idle) > 1
+    resource = serving.resource(NAMESPACE, 1)
+    resource["spec"]["rollout"]["revisionHistoryLimit"] = 0
+    serving.apply(resource)
+    labs.wait_for("one Deployment", lambda: len(serving.names("deployments", NAMESPACE)) == 1)
+    kept = serving.selected(NAMESPACE)
+    assert set(serving.names("deployments,configmaps", NAMESPACE)) == {
+        f"deployment.apps/{kept}",
+        f"configmap/{kept}",
+        f"configmap/{kept}-cases",
+    }

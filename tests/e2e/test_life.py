@@ -4,17 +4,41 @@ import collections
 import itertools
 import json
 import operator
+import subprocess
+import sys
 import time
 
 import pytest
 
+from local.cluster import api as clusters
 from local.demo import audit
 from tests.support import lab as labs
-from tfserving_operator.api import constants
+from tfserving_operator.api import constants, types
+from tfserving_operator.core import revisions
 
 pytestmark = pytest.mark.e2e
 
 READS = {"get", "list"}
+
+_ANNOTATE = """
+import itertools, select, subprocess, sys
+import requests
+
+namespace, name = sys.argv[1:]
+proxy = subprocess.Popen(["kubectl", "proxy", "--port=0"], stdout=subprocess.PIPE, text=True)
+try:
+    address = proxy.stdout.readline().rpartition(" ")[2].strip()
+    url = f"http://{address}/apis/tfserving.dev/v1alpha1/namespaces/{namespace}/modeldeployments/{name}"
+    session = requests.Session()
+    for number in itertools.count():
+        body = {"metadata": {"annotations": {"somebody": str(number)}}}
+        session.patch(url, json=body, headers={"Content-Type": "application/merge-patch+json"}).raise_for_status()
+        if select.select([sys.stdin], [], [], 0)[0]:
+            break
+finally:
+    proxy.terminate()
+    proxy.wait()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +147,52 @@ def test_a_service_of_somebody_else_is_left_alone(running: labs.Lab, namespace: 
     assert running.condition(namespace, "Available", name="taken").get("status") != "True"
     running.access.kubectl("delete", labs.RESOURCE, "taken", "-n", namespace, "--wait=true")
     assert running.get("service", namespace, "taken")["metadata"]["uid"] == before["metadata"]["uid"]
+
+
+def test_a_deployment_and_a_budget_of_somebody_else_are_left_alone(running: labs.Lab, namespace: str):
+    mine = running.resource(namespace, 1, disruption={"maxUnavailable": 1})
+    mine["metadata"]["name"] = "held"
+    revision = revisions.name_of("held", types.parse_spec(mine["spec"]))
+    labelled = {"app": "theirs"}
+    container = {"name": "theirs", "image": "theirs"}
+    pods = {"metadata": {"labels": labelled}, "spec": {"containers": [container]}}
+    deployment = {"replicas": 0, "selector": {"matchLabels": labelled}, "template": pods}
+    theirs = {"deployment": ("apps/v1", "Deployment", revision, deployment)}
+    theirs["poddisruptionbudget"] = (
+        *("policy/v1", "PodDisruptionBudget", "held"),
+        {"maxUnavailable": 1, "selector": {"matchLabels": labelled}},
+    )
+    for version, kind, name, spec in theirs.values():
+        meta = {"name": name, "namespace": namespace}
+        running.apply({"apiVersion": version, "kind": kind, "metadata": meta, "spec": spec})
+    before = {kind: running.get(kind, namespace, name)["spec"] for kind, (_, _, name, _) in theirs.items()}
+    running.apply(mine)
+    running.wait_condition(namespace, "Stalled", "NameTaken", name="held")
+    running.access.kubectl("delete", labs.RESOURCE, "held", "-n", namespace, "--wait=true")
+    assert {k: running.get(k, namespace, name)["spec"] for k, (_, _, name, _) in theirs.items()} == before
+
+
+def test_a_status_that_was_overtaken_is_written_again(running: labs.Lab, namespace: str):
+    """Somebody writes to the object all the time, so that it is another one whenever the operator writes."""
+    began = time.time()
+
+    def overtaken() -> bool:
+        return any(e.code == 409 and e.resource.endswith("/status") for e in running.entries(since=began))
+
+    program = clusters.command(running.cluster, [sys.executable, "-c", _ANNOTATE, namespace, labs.NAME])
+    writer = subprocess.Popen(program, env=clusters.environment(running.cluster), stdin=subprocess.PIPE)
+    try:
+        for paused in itertools.cycle((True, None)):
+            patch = json.dumps({"spec": {"rollout": {"paused": paused}}})
+            running.access.kubectl(
+                "patch", labs.RESOURCE, labs.NAME, "-n", namespace, "--type=merge", "-p", patch
+            )
+            if paused is None and overtaken():
+                break
+            assert time.time() - began < 60, "the operator was never overtaken"
+    finally:
+        writer.communicate()
+    running.wait_condition(namespace, "Ready", "RevisionReady")
 
 
 def test_what_kubectl_shows_is_one_line_for_a_person(running: labs.Lab, namespace: str):
