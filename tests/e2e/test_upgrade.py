@@ -85,6 +85,7 @@ def previous(lab: labs.Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     finally:
         lab.stop()
         lab.install(lab.operator_image)
+        lab.start()
 
 
 def running_version(lab: labs.Lab) -> str:

@@ -104,6 +104,7 @@ def newcomer(lab: labs.Lab, tmp_path: Path) -> Iterator[Newcomer]:
         installation.uninstall_operator(lab.access)
         lab.access.kubectl("delete", "crd", labs.RESOURCE, "--ignore-not-found")
         lab.install(lab.operator_image)
+        lab.start()
 
 
 def test_the_readme_leads_to_a_served_model_in_less_than_five_minutes(newcomer: Newcomer):
