@@ -401,3 +401,28 @@ def test_the_order_of_cases_and_pods_does_not_change_the_verdict(data):
 
 def test_the_module_of_recordings_builds_what_a_server_says():
     assert recorded.metadata("y").signatures["serving_default"].outputs == {"y": recorded.FLOATS}
+
+
+GPU = (
+    "OOM when allocating tensor with shape[32,64] and type float on /job:localhost/replica:0/task:0/device:GPU:0"
+    " by allocator GPU_0_bfc"
+)
+ABSURD = (
+    "OOM when allocating tensor with shape[4000000,4000000] and type float on /job:localhost/device:CPU:0"
+)
+
+
+def test_the_memory_of_a_gpu_is_a_cause_of_its_own():
+    outcome = judged(pod([error(429, GPU), *DIFFERENT]))
+
+    assert told(outcome) == (Fail, "OOMKilled")
+    assert (outcome.cause, outcome.starved_pod) == ("GpuAllocationFailed", outcome.message.split()[1][:-1])
+
+
+def test_a_made_input_that_was_taken_for_a_size_says_nothing_of_the_model():
+    assert told(judged(pod([error(429, ABSURD), *DIFFERENT]), made=True)) != (Fail, "OOMKilled")
+    assert told(judged(pod([error(429, ABSURD), *DIFFERENT[:1]]), made=True)) == (
+        Inconclusive,
+        "Inconclusive",
+    )
+    assert told(judged(pod([error(429, ABSURD), *DIFFERENT]))) == (Fail, "OOMKilled")
