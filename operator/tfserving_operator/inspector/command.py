@@ -113,7 +113,7 @@ def _read(
         weights_digest=contents.weights_digest,
         disk_bytes=sum(file.size for file in files),
         variable_bytes=sum(file.size for file in files if file.name.startswith("variables/")),
-        graph_bytes=sum(file.size for file in files if file.name in foreign.SAVED_MODEL_FILES),
+        graph_bytes=sum(file.size for file in files if file.name in foreign.BINARY_SAVED_MODEL_FILES),
         files=len(files),
         assets=assets.read(files, contents, vocabularies),
         **fields,
@@ -128,6 +128,8 @@ def _fields(
     return {
         "signatures": {name: graph.signatures[name] for name in order},
         "ops": dict(graph.ops),
+        "nodes": graph.ops.total(),
+        "function_bytes": graph.function_bytes,
         "findings": [*_graph_findings(graph, files), *found.findings],
         "clues": found.clues,
         "features": found.features,

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-SAVED_MODEL_FILES: Final = ("saved_model.pb", "saved_model.cpb", "saved_model.pbtxt")
+BINARY_SAVED_MODEL_FILES: Final = ("saved_model.pb", "saved_model.cpb")
+SAVED_MODEL_FILES: Final = (*BINARY_SAVED_MODEL_FILES, "saved_model.pbtxt")
 """What TensorFlow's loader looks for."""
 _PARTS: Final = ("variables/", "assets/", "assets.extra/", "fingerprint.pb", "keras_metadata.pb")
 """What lies beside it."""

@@ -28,10 +28,14 @@ def compared(found: inspection.Inspection, limit: Limit, *, has_passed: bool) ->
 
     A revision that has passed its test under this limit is never refused: then the floor is what is wrong.
     """
-    floor = memory.floor_bytes(
-        variable_bytes=0 if limit.weights_elsewhere else found.variable_bytes,
-        graph_bytes=0 if limit.weights_elsewhere else found.graph_bytes,
-    )
+    floor = memory.BASE_BYTES
+    if not limit.weights_elsewhere:
+        floor = memory.floor_bytes(
+            variable_bytes=found.variable_bytes,
+            graph_bytes=found.graph_bytes,
+            function_bytes=found.function_bytes,
+            nodes=found.nodes,
+        )
     found = dataclasses.replace(found, memory_floor=floor, memory_limit=limit.memory_bytes)
     if found.reason or has_passed or not limit.enforced or not found.is_below_floor:
         return found

@@ -157,13 +157,16 @@ class Library:
         )
 
 
-def index(graph: wire.Message, ops: Counter[str], nodes: Nodes, library: Library) -> None:
-    """Index a GraphDef, and count its ops."""
+def index(graph: wire.Message, ops: Counter[str], nodes: Nodes, library: Library) -> int:
+    """Index a GraphDef, count its ops, and return how many bytes its functions take."""
+    function_bytes = 0
     for number, held in graph.fields():
         if not isinstance(held, wire.Message):
             continue
         if number == _NODES:
             ops[nodes.add(held)] += 1
         elif number == _LIBRARY:
+            function_bytes += held.end - held.start
             for function in held.messages(_FUNCTIONS):
                 library.add(function, ops)
+    return function_bytes

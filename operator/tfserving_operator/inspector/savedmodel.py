@@ -65,6 +65,8 @@ class Graph:
     asset_files: dict[str, str] = field(default_factory=dict)
     """File names by the tensor that holds the path."""
     ops: Counter[str] = field(default_factory=Counter)
+    function_bytes: int = 0
+    """Of its functions, in which TensorFlow 2 holds nearly all."""
     by_name: nodes.Nodes | None = None
     library: nodes.Library | None = None
     steps: wire.Budget = field(default_factory=lambda: wire.Budget(MAX_STEPS))
@@ -124,7 +126,7 @@ def _meta_graph(meta: wire.Message) -> Graph:
             elif isinstance(value, wire.Message):
                 _about(found, number, value)
         for graph in graphs:
-            nodes.index(graph, found.ops, found.by_name, found.library)  # type: ignore[arg-type] # just made
+            found.function_bytes += nodes.index(graph, found.ops, found.by_name, found.library)  # type: ignore[arg-type] # just made
     except wire.BudgetError:
         found.complete = False
     return found

@@ -170,6 +170,10 @@ class Inspection:
     """Of the files in `variables/`."""
     graph_bytes: int = 0
     """Of the file that holds the graph, with its constants."""
+    function_bytes: int = 0
+    """Of the graph's functions, a part of it."""
+    nodes: int = 0
+    """Of the graph and its functions."""
     memory_floor: int = 0
     """The least memory in which a server can load the model; 0 from an inspector that did not know it."""
     memory_limit: int = 0
