@@ -149,27 +149,48 @@ def test_a_service_of_somebody_else_is_left_alone(running: labs.Lab, namespace: 
     assert running.get("service", namespace, "taken")["metadata"]["uid"] == before["metadata"]["uid"]
 
 
-def test_a_deployment_and_a_budget_of_somebody_else_are_left_alone(running: labs.Lab, namespace: str):
-    mine = running.resource(namespace, 1, disruption={"maxUnavailable": 1})
+def test_a_deployment_of_somebody_else_is_left_alone(running: labs.Lab, namespace: str):
+    mine = running.resource(namespace, 1)
     mine["metadata"]["name"] = "held"
     revision = revisions.name_of("held", types.parse_spec(mine["spec"]))
-    labelled = {"app": "theirs"}
-    container = {"name": "theirs", "image": "theirs"}
-    pods = {"metadata": {"labels": labelled}, "spec": {"containers": [container]}}
-    deployment = {"replicas": 0, "selector": {"matchLabels": labelled}, "template": pods}
-    theirs = {"deployment": ("apps/v1", "Deployment", revision, deployment)}
-    theirs["poddisruptionbudget"] = (
-        *("policy/v1", "PodDisruptionBudget", "held"),
-        {"maxUnavailable": 1, "selector": {"matchLabels": labelled}},
-    )
-    for version, kind, name, spec in theirs.values():
-        meta = {"name": name, "namespace": namespace}
-        running.apply({"apiVersion": version, "kind": kind, "metadata": meta, "spec": spec})
-    before = {kind: running.get(kind, namespace, name)["spec"] for kind, (_, _, name, _) in theirs.items()}
+    labelled = {"matchLabels": {"app": "theirs"}}
+    pods = {"metadata": {"labels": {"app": "theirs"}}, "spec": {"containers": [{"name": "a", "image": "a"}]}}
+    theirs = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": revision, "namespace": namespace},
+        "spec": {"replicas": 0, "selector": labelled, "template": pods},
+    }
+    running.apply(theirs)
+    before = running.get("deployment", namespace, revision)["spec"]
     running.apply(mine)
-    running.wait_condition(namespace, "Stalled", "NameTaken", name="held")
+    stalled = running.wait_condition(namespace, "Stalled", "NameTaken", name="held")
+    assert f"Deployment {revision}" in stalled["message"]
     running.access.kubectl("delete", labs.RESOURCE, "held", "-n", namespace, "--wait=true")
-    assert {k: running.get(k, namespace, name)["spec"] for k, (_, _, name, _) in theirs.items()} == before
+    assert running.get("deployment", namespace, revision)["spec"] == before
+
+
+def test_a_budget_of_somebody_else_is_left_alone(running: labs.Lab, namespace: str):
+    def ask_for(budget: int | None) -> None:
+        patch = json.dumps({"spec": {"disruption": {"maxUnavailable": budget}}})
+        running.access.kubectl(
+            "patch", labs.RESOURCE, labs.NAME, "-n", namespace, "--type=merge", "-p", patch
+        )
+
+    theirs = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": labs.NAME, "namespace": namespace},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "theirs"}}},
+    }
+    running.apply(theirs)
+    ask_for(1)
+    stalled = running.wait_condition(namespace, "Stalled", "NameTaken")
+    assert f"PodDisruptionBudget {labs.NAME}" in stalled["message"]
+    assert running.get("poddisruptionbudget", namespace)["spec"] == theirs["spec"]
+    ask_for(None)
+    running.wait_condition(namespace, "Ready", "RevisionReady")
+    assert running.get("poddisruptionbudget", namespace)["spec"] == theirs["spec"]
 
 
 def test_a_status_that_was_overtaken_is_written_again(running: labs.Lab, namespace: str):

@@ -100,8 +100,10 @@ def newcomer(lab: labs.Lab, tmp_path: Path) -> Iterator[Newcomer]:
     try:
         yield Newcomer(lab=lab, folder=tmp_path, replaced=replaced)
     finally:
-        lab.delete_namespaces([NAMESPACE])
-        installation.uninstall_operator(lab.access)
+        lab.namespaces.remove(NAMESPACE)
+        system = installation.RELEASE_NAMESPACE
+        lab.access.helm("uninstall", installation.RELEASE, "--namespace", system, "--ignore-not-found")
+        lab.access.kubectl("delete", "namespaces", NAMESPACE, system, "--ignore-not-found")
         lab.access.kubectl("delete", "crd", labs.RESOURCE, "--ignore-not-found")
         lab.install(lab.operator_image)
         lab.start()
