@@ -54,9 +54,9 @@ class Fleet:
         """What was found about the version that was rejected last, without names and times."""
         status = self.lab.status(NAMESPACE, name)
         rejected = status["rejectedRevisions"][0]
-        checks = {check["name"]: check["verdict"] for check in status["smoke"]["checks"]}
+        failed = {check["name"] for check in status["smoke"]["checks"] if check["verdict"] == "Fail"}
         found = {key: rejected.get(key) for key in ("version", "reason", "cause")}
-        return {**found, "checks": checks, "verdict": status["smoke"]["verdict"]}
+        return {**found, "failed": failed, "verdict": status["smoke"]["verdict"]}
 
     def pods(self) -> dict[str, int]:
         """Restarts by UID and name of the model pods that are there."""
@@ -89,10 +89,10 @@ def previous(lab: labs.Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def running_version(lab: labs.Lab) -> str:
-    """Of the operator in the cluster, which is asked itself."""
-    said = lab.access.kubectl(
-        "exec", "-n", labs.SYSTEM, f"deployment/{labs.RELEASE}", "--", "tfserving-operator", "--version"
-    )
+    """Of the operator in the cluster, which is asked itself; the one that it replaced may still be ending."""
+    pods = json.loads(lab.access.kubectl("get", "pods", "-n", labs.SYSTEM, "-o", "json"))["items"]
+    (name,) = (p["metadata"]["name"] for p in pods if "deletionTimestamp" not in p["metadata"])
+    said = lab.access.kubectl("exec", "-n", labs.SYSTEM, name, "--", "tfserving-operator", "--version")
     return said.split()[-1]
 
 
