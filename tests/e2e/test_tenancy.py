@@ -169,7 +169,7 @@ def test_what_the_policy_does_not_allow_is_named_and_starts_nothing(tenant: tena
     for title, _, reason, words in BY_THE_OPERATOR:
         stalled = tenant.lab.wait_condition(HOME, "Stalled", reason, name=title)
         assert words in stalled["message"]
-    for kind in ("deployments", "pods", "services", "configmaps"):
+    for kind in ("deployments", "pods", "services", "configmaps", "networkpolicies"):
         owned = {each["metadata"]["labels"][constants.LABEL_NAME] for each in tenant.ours(kind)}
         assert owned == {labs.NAME}, kind
 

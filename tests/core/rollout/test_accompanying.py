@@ -162,6 +162,14 @@ def test_the_network_policy_is_there_before_the_first_pod(monkeypatch: pytest.Mo
     assert rule == {"from": list(PEERS), "ports": [{"port": 8501, "protocol": "TCP"}]}
 
 
+def test_a_revision_that_may_not_start_has_no_network_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worlds, "POLICY", CLOSED)
+    for changes in ({"rollout": {"paused": True}}, {"resources": {"limits": {"memory": "500m"}}}):
+        world = worlds.World(worlds.make_spec(1, **changes))
+        world.settle()
+        assert world.beside == {}
+
+
 def test_the_network_policy_costs_one_write_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = serve()
     monkeypatch.setattr(worlds, "POLICY", CLOSED)

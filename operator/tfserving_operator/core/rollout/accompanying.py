@@ -11,8 +11,10 @@ _NETWORK = "NetworkPolicy"
 def network(view: views.View, draft: drafts.Draft) -> drafts.Draft:
     """Where the installation wants it, close the pods to all but its peers: before there are any."""
     rules, live = view.snap.policy.network, view.snap.network_policy
-    in_use = draft.status.active_revision or draft.status.candidate_revision
-    if rules is None or in_use is None or view.is_refused(_NETWORK, view.snap.owner.name):
+    candidate = draft.status.candidate_revision
+    is_starting = candidate is not None and candidate.step is not reasons.Step.Validating
+    in_use = is_starting or draft.status.active_revision is not None
+    if rules is None or not in_use or view.is_refused(_NETWORK, view.snap.owner.name):
         return draft
     wanted = workloads.build_network_policy(owner=view.snap.owner, network=rules)
     if live is None:
