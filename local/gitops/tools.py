@@ -1,5 +1,8 @@
 """Programs that judge a ModelDeployment as GitOps tools do."""
 
+import json
+import os
+import subprocess
 from pathlib import Path
 
 from local import progress as progresses
@@ -30,3 +33,16 @@ def ensure_flux() -> Path:
 def ensure_judges() -> Path:
     """Return the folder of kstatus and argolua, built first when they are not in the cache."""
     return binaries.ensure(JUDGES, progresses.Progress(name="gitops"))
+
+
+def flux_definitions() -> Path:
+    """Return the folder of the CustomResourceDefinitions that lie in Flux's module; it is fetched when it is not there."""
+    found = subprocess.run(
+        ["go", "mod", "download", "-json", FLUX.module],
+        cwd=FLUX.folder,
+        env=os.environ | {"GOFLAGS": "-mod=mod", "GOWORK": "off"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return Path(json.loads(found.stdout)["Dir"]) / "config" / "crd" / "bases"
