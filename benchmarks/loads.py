@@ -50,8 +50,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def started(base_path: Path, log: Path, *flags: str) -> Iterator[Server]:
-    """Run a server and end it afterwards."""
+def started(base_path: Path, log: Path, *flags: str, prepare: str = "") -> Iterator[Server]:
+    """Run a server and end it afterwards; a shell's command may prepare its process."""
     with contextlib.ExitStack() as probes:
         sockets = [probes.enter_context(socket.socket()) for _ in range(2)]
         for probe in sockets:
@@ -60,6 +60,7 @@ def started(base_path: Path, log: Path, *flags: str) -> Iterator[Server]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [
+                *(["/bin/sh", "-c", f'{prepare} && exec "$0" "$@"'] if prepare else []),
                 PROGRAM,
                 f"--port={grpc_port}",
                 f"--rest_api_port={rest_port}",
@@ -82,8 +83,8 @@ def started(base_path: Path, log: Path, *flags: str) -> Iterator[Server]:
 class Connection:
     """One kept-alive HTTP connection that costs the client little."""
 
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+    def __init__(self, port: int, seconds: float = 60) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=seconds)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self._socket.makefile("rb")
 
@@ -106,9 +107,9 @@ class Connection:
         self._socket.close()
 
 
-def ask_once(port: int, request: bytes) -> tuple[int, bytes]:
+def ask_once(port: int, request: bytes, seconds: float = 60) -> tuple[int, bytes]:
     """Send one request on a connection of its own."""
-    with contextlib.closing(Connection(port)) as connection:
+    with contextlib.closing(Connection(port, seconds)) as connection:
         return connection.ask(request)
 
 
