@@ -1,6 +1,6 @@
 """Inputs, good and bad, and what is said about them; Python and the API server are held to the same table."""
 
-from tests.support import batching_inputs, flag_inputs, further_inputs
+from tests.support import batching_inputs, disruption_inputs, flag_inputs, further_inputs
 from tests.support.judged import Input, limits, requests
 from tests.support.resource_inputs import MEMORY, RESOURCES
 
@@ -184,6 +184,9 @@ INPUTS = [
     *batching_inputs.GOOD,
     *batching_inputs.WARNINGS,
     *batching_inputs.BAD,
+    *disruption_inputs.GOOD,
+    *disruption_inputs.WARNINGS,
+    *disruption_inputs.BAD,
     *flag_inputs.GOOD,
     *flag_inputs.WARNINGS,
     *flag_inputs.BAD,

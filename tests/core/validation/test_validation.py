@@ -55,6 +55,7 @@ ASKS = {
     "spec.template.spec.serviceAccountName": {"template": {"spec": {"serviceAccountName": "reader"}}},
     "spec.template.spec.priorityClassName": {"template": {"spec": {"priorityClassName": "high"}}},
     "spec.template.spec.runtimeClassName": {"template": {"spec": {"runtimeClassName": "gvisor"}}},
+    "spec.disruption.maxUnavailable": {"disruption": {"maxUnavailable": 1}},
     "spec.service.type": {"service": {"type": "LoadBalancer"}},
     "spec.service.annotations[service.beta.example.org/x]": {
         "service": {"annotations": {"service.beta.example.org/x": ""}}
@@ -64,7 +65,7 @@ ASKS = {
 
 @pytest.mark.parametrize("field", ASKS)
 def test_what_the_installation_allows_is_allowed_and_nothing_else(field: str) -> None:
-    narrow = snapshot.Policy(inspect_image="x", allowed_images=("tensorflow/*",))
+    narrow = snapshot.Policy(inspect_image="x", allowed_images=("tensorflow/*",), disruption_budgets=False)
     spec = specs.make_spec(**ASKS[field])
     assert validation.validate(spec, owner_name="resnet", policy=WIDE) == ()
     (violation,) = validation.validate(spec, owner_name="resnet", policy=narrow)
