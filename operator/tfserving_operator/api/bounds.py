@@ -93,7 +93,8 @@ class SpecModel(ApiModel):
     @classmethod
     def _without_nulls(cls, raw: Any) -> Any:
         if isinstance(raw, Mapping) and None in raw.values():
-            return {key: value for key, value in raw.items() if value is not None or key in cls.nullable}
+            known = {field.alias for field in cls.model_fields.values()} - cls.nullable
+            return {key: value for key, value in raw.items() if value is not None or key not in known}
         return raw
 
 

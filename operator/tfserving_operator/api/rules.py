@@ -142,7 +142,9 @@ SERVER: Final[list[JsonValue]] = [
 URI: Final[JsonDict] = {
     "x-kubernetes-validations": [
         {
-            "rule": "self.matches('^pvc://[a-z0-9]([-.a-z0-9]*[a-z0-9])?(/.*)?$')",
+            "rule": (
+                r"self.matches('^pvc://[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*(/.*)?$')"
+            ),
             "messageExpression": (
                 "self + ' is not a source that is known: write pvc://CLAIM/PATH, where PATH is the folder that holds "
                 "the numeric version folders'"
