@@ -99,9 +99,10 @@ async def test_a_rollout_that_goes_well_ends_with_0(known, tmp_path):
 
 async def test_a_rollback_ends_with_1_and_its_cause(known, tmp_path):
     server = Server(known["testing_beside_active"], known["rolledback_by_smoke_test"])
-    code, out, _ = await run(server, tmp_path, "-o", "json")
+    code, out, err = await run(server, tmp_path, "-o", "json")
     said = json.loads(out)
     assert code == 1
+    assert "RolledBack (UnscaledInput): version 2 was rejected: GoldenMismatch (UnscaledInput): " in err
     assert (said["result"], said["phase"], said["reason"]) == ("Failed", "RolledBack", "RolledBack")
     assert (said["cause"], said["version"], said["activeVersion"]) == ("UnscaledInput", 2, 1)
     assert "6 of 6 answers differ" in said["message"]

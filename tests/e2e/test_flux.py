@@ -1,6 +1,7 @@
 """A team drives a model from Git with Flux: a good commit, a bad one, and its revert."""
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from shutil import copytree
 from typing import Any
 
 import pytest
+import yaml
 
 from local.gitops import judging
 from tests.support import fluxes, specs
@@ -45,6 +47,9 @@ class Story:
     """Every state of the object that a watch has seen."""
     requests: list[dict[str, Any]] = field(default_factory=list)
     """The audit log's entries about the object, but for reads."""
+
+    documented: list[str] = field(default_factory=list)
+    """What the API server says of the Kustomizations in the documentation."""
 
     def note(self) -> None:
         """Keep what serves at this moment."""
@@ -140,9 +145,22 @@ def story(lab: labs.Lab, tmp_path_factory: pytest.TempPathFactory) -> Story:
             )
         )
         told.requests = list(_requests(lab, told.began))
+        told.documented = _apply_documented(lab)
     lines = (folder / "states").read_bytes().splitlines()
     told.states = [event["object"] for event in map(json.loads, lines) if event["type"] != "DELETED"]
     return told
+
+
+def _apply_documented(lab: labs.Lab) -> list[str]:
+    page = specs.EXAMPLES.parent / "docs" / "gitops.md"
+    said = []
+    for block in re.findall(r"^```yaml\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
+        made = yaml.safe_load(block)
+        if made["kind"] == "Kustomization":
+            made["metadata"]["namespace"] = NAMESPACE
+            dry = ("apply", "--dry-run=server", "--validate=strict", "-f", "-")
+            said.append(lab.access.kubectl(*dry, stdin=json.dumps(made)).strip())
+    return said
 
 
 def _requests(lab: labs.Lab, since: float) -> Iterator[dict[str, Any]]:
@@ -237,6 +255,10 @@ def test_flux_writes_once_for_each_commit_and_corrects_no_drift(story: Story):
     assert len(dry) > 3, "it looked for drift again and again"
     assert len(flux) - len(dry) == 3
     assert story.final["metadata"]["generation"] == 3
+
+
+def test_the_documented_kustomization_is_one(story: Story):
+    assert [said.rpartition("/")[2] for said in story.documented] == ["models configured (server dry run)"]
 
 
 def _condition(state: dict[str, Any], kind: str) -> str:
