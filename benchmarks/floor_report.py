@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from tfserving_operator.core import memory
+from tfserving_operator.core import memory, quantities
 
 MIB: Final = 2**20
 RESULTS: Final = Path(__file__).with_name("memory_floor.json")
@@ -38,16 +38,28 @@ class Row:
     """Limit, outcome and seconds of each run."""
 
     @property
-    def floor(self) -> int:
-        """What the operator refuses limits below."""
+    def size(self) -> memory.Size:
+        """What the operator's inspector saw; of mapped weights nothing counts."""
         if self.name.startswith("tflite"):
-            return memory.BASE_BYTES
-        return memory.floor_bytes(
+            return memory.Size(variable_bytes=0, graph_bytes=0)
+        return memory.Size(
             variable_bytes=self.variable_bytes,
             graph_bytes=self.graph_bytes,
             function_bytes=self.function_bytes,
             nodes=self.nodes,
         )
+
+    @property
+    def floor(self) -> int:
+        """What the operator refuses limits below."""
+        return memory.floor_bytes(self.size)
+
+    @property
+    def recommended(self) -> int:
+        """What it recommends instead."""
+        said = memory.recommended_limit(floor_bytes=self.floor, need_bytes=memory.need_bytes(self.size))
+        assert said is not None
+        return int(quantities.parse_quantity(said))
 
     @property
     def falsely_refused(self) -> list[int]:
@@ -76,13 +88,13 @@ def write(path: Path, rows: Sequence[Row]) -> None:
 
 def show(rows: Sequence[Row]) -> None:
     """Print a table in Markdown, and what it comes to."""
-    print("| Model | Variables | Graph | Nodes | Floor | Loads from | Answers from | Floor / loads |")
+    print("| Model | Variables | Graph | Nodes | Floor | Loads from | Answers from | Recommended |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for row in rows:
         sizes = (row.variable_bytes, row.graph_bytes)
         limits = (row.floor, row.loads, row.answers)
         cells = [row.name, *(f"{size / MIB:.2f}" for size in sizes), row.nodes]
-        cells += [*(f"{limit / MIB:.0f}" for limit in limits), f"{row.floor / row.loads:.2f}"]
+        cells += [f"{limit / MIB:.0f}" for limit in (*limits, row.recommended)]
         print("| " + " | ".join(map(str, cells)) + " |")
     trials = sum(outcome == "Answered" for row in rows for _, outcome, _ in row.trials)
     false = sum(len(row.falsely_refused) for row in rows)

@@ -11,7 +11,7 @@ from tfserving_operator.core import inspection, memory, quantities
 from tfserving_operator.inspector import limits
 
 MODEL = inspection.build(version=3, digest="sha256:1", variable_bytes=100 * quantities.MI, graph_bytes=2000)
-FLOOR = memory.floor_bytes(variable_bytes=100 * quantities.MI, graph_bytes=2000)
+FLOOR = memory.floor_bytes(memory.Size(variable_bytes=100 * quantities.MI, graph_bytes=2000))
 
 
 def compared(limit: int, *, has_passed: bool = False, **more) -> inspection.Inspection:

@@ -28,15 +28,20 @@ def compared(found: inspection.Inspection, limit: Limit, *, has_passed: bool) ->
 
     A revision that has passed its test under this limit is never refused: then the floor is what is wrong.
     """
-    floor = memory.BASE_BYTES
+    size = memory.Size(variable_bytes=0, graph_bytes=0)
     if not limit.weights_elsewhere:
-        floor = memory.floor_bytes(
+        size = memory.Size(
             variable_bytes=found.variable_bytes,
             graph_bytes=found.graph_bytes,
             function_bytes=found.function_bytes,
             nodes=found.nodes,
         )
-    found = dataclasses.replace(found, memory_floor=floor, memory_limit=limit.memory_bytes)
+    found = dataclasses.replace(
+        found,
+        memory_floor=memory.floor_bytes(size),
+        memory_need=memory.need_bytes(size),
+        memory_limit=limit.memory_bytes,
+    )
     if found.reason or has_passed or not limit.enforced or not found.is_below_floor:
         return found
     return dataclasses.replace(

@@ -176,6 +176,8 @@ class Inspection:
     """Of the graph and its functions."""
     memory_floor: int = 0
     """The least memory in which a server can load the model; 0 from an inspector that did not know it."""
+    memory_need: int = 0
+    """What it takes to answer the first predictions too, as far as one can tell beforehand; 0 likewise."""
     memory_limit: int = 0
     """Of the server's container in this pod; 0 where the inspector was not told."""
     files: int = 0

@@ -21,6 +21,7 @@ STEP_BYTES: Final = 64 * quantities.MI
 def recommended_limit(
     *,
     floor_bytes: int | None = None,
+    need_bytes: int | None = None,
     peak_bytes: int | None = None,
     not_enough: Iterable[str] = (),
     before: str | None = None,
@@ -31,6 +32,8 @@ def recommended_limit(
     ----------
     floor_bytes
         Below it the model cannot be loaded.
+    need_bytes
+        With it the first predictions of few rows are answered.
     peak_bytes
         The largest working set that was measured of a server of the model.
     not_enough
@@ -41,6 +44,8 @@ def recommended_limit(
     wanted: list[Fraction] = [GROWTH * quantities.parse_quantity(limit) for limit in not_enough if limit]
     if floor_bytes is not None:
         wanted.append(FLOOR_HEADROOM * floor_bytes + WORK_BYTES)
+    if need_bytes is not None:
+        wanted.append(Fraction(need_bytes + WORK_BYTES))
     if peak_bytes is not None:
         wanted.append(PEAK_HEADROOM * peak_bytes)
     if before:

@@ -38,7 +38,9 @@ def with_told_of(view: views.View, draft: drafts.Draft, revision: str) -> drafts
         "memory_floor": quantities.format_bytes(floor) if floor else None,
         "qos_class": next((pod.qos_class for pod in pods if pod.qos_class), before.qos_class),
         "recommended_memory_limit": memory.recommended_limit(
-            floor_bytes=floor, before=before.recommended_memory_limit
+            floor_bytes=floor,
+            need_bytes=report.memory_need or None,
+            before=before.recommended_memory_limit,
         ),
     }
     return draft.with_status(resources=before.model_copy(update=known))
@@ -71,7 +73,7 @@ def _with_warning_event(view: views.View, draft: drafts.Draft) -> drafts.Draft:
 
 
 def _advised(report: inspection.Inspection) -> str:
-    recommended = memory.recommended_limit(floor_bytes=report.memory_floor)
+    recommended = memory.recommended_limit(floor_bytes=report.memory_floor, need_bytes=report.memory_need)
     return f"{inspection.below_floor(report)}; set resources.limits.memory to {recommended}"
 
 

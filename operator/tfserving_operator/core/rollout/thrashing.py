@@ -100,6 +100,7 @@ def _recommended(draft: drafts.Draft, report: inspection.Inspection) -> str | No
     resources = draft.status.resources
     return memory.recommended_limit(
         floor_bytes=report.memory_floor,
+        need_bytes=report.memory_need or None,
         not_enough=[str(report.memory_limit)],
         before=resources.recommended_memory_limit if resources is not None else None,
     )
