@@ -2,14 +2,16 @@
 
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 
 import pytest
 import yaml
 
+from local.demo import audit
 from tests.charts import releasing
-from tests.support import control_plane, processes, specs
+from tests.support import control_plane, processes, rights, specs
 
 pytestmark = pytest.mark.cluster
 
@@ -98,15 +100,41 @@ def test_it_fills_its_caches_leads_and_starts_a_model_without_one_refusal(
     assert refused(operator) == []
 
 
+def granted(installed: releasing.Installation) -> set[rights.Right]:
+    """What the release gives the operator."""
+    account = {"name": releasing.RELEASE, "namespace": releasing.SYSTEM}
+    manifest = installed.helm("get", "manifest", releasing.RELEASE)
+    return rights.granted(yaml.safe_load_all(manifest), account)
+
+
 @pytest.mark.parametrize("operator", [("webhook.enabled=true",)], indirect=True)
-def test_it_makes_the_webhooks_certificate_and_has_it_trusted(
+def test_it_makes_the_webhooks_certificate_renews_it_and_needs_all_rights_that_are_given_for_that(
     operator: processes.Operator, installed: releasing.Installation
 ) -> None:
+    began = time.time()
+
     def authority() -> str:
         (hook,) = installed.get(releasing.WEBHOOK)["webhooks"]
         return str(hook["clientConfig"].get("caBundle", ""))
 
     processes.wait_for(authority)
+    first = authority()
     path = f"/api/v1/namespaces/{releasing.SYSTEM}/secrets/{releasing.RELEASE}-webhook-tls"
-    assert installed.get(path)["data"]["ca.crt"] == authority()
+    assert installed.get(path)["data"]["ca.crt"] == first
     assert refused(operator) == []
+    operator.stop()
+    spoilt = {"data": dict.fromkeys(("ca.crt", "tls.crt", "tls.key"), "c3BvaWx0")}
+    installed.api.request("PATCH", path, spoilt, patch=True)
+    again = start(installed)
+    try:
+        processes.wait_for(lambda: authority() not in {first, spoilt["data"]["ca.crt"]})
+        assert refused(again) == []
+    finally:
+        again.stop()
+    given = granted(installed)
+    installed.upgrade("replicas=0")
+    for_the_webhook = given - granted(installed)
+    user = f"system:serviceaccount:{releasing.SYSTEM}:{releasing.RELEASE}"
+    entries = [e for e in audit.read(installed.api.audit_log, since=began - 60) if e.user == user]
+    assert {right.resource for right in for_the_webhook} == {"secrets", "validatingwebhookconfigurations"}
+    assert rights.unused(for_the_webhook, rights.used(entries)) == []

@@ -30,6 +30,7 @@ apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
+- {level: Metadata, resources: [{resources: [secrets]}, {group: admissionregistration.k8s.io}]}
 - {level: None, verbs: [get, list, watch]}
 - {level: Request, resources: [{group: coordination.k8s.io, resources: [leases]}]}
 - {level: Metadata}
