@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from tfserving_operator import cli, inspector
-from tfserving_operator.api import reasons
+from tfserving_operator.api import constants, reasons
 from tfserving_operator.core import inspection, memory, quantities
 from tfserving_operator.inspector import limits
 
@@ -68,7 +68,7 @@ def run(graphs, tmp_path, monkeypatch):
     def run(*arguments: str, limit: str):
         where = ["inspect", "--model-dir", str(min(graphs.iterdir())), "--version", "1"]
         ended = CliRunner().invoke(
-            cli.main, [*where, *arguments], env={inspector.MEMORY_LIMIT_VARIABLE: limit}
+            cli.main, [*where, *arguments], env={constants.ENV_SERVER_MEMORY_LIMIT: limit}
         )
         return ended.exit_code, json.loads((tmp_path / "log").read_text())
 

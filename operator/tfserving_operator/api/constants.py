@@ -45,6 +45,9 @@ ANNOTATION_MEMORY_LIMIT: Final = "tfserving.dev/memory-limit"
 ANNOTATION_RESOURCE_POLICY: Final = "tfserving.dev/resource-policy"
 """On Deployments: what their inspectors do about a limit below the memory floor."""
 
+ENV_SERVER_MEMORY_LIMIT: Final = "SERVER_MEMORY_LIMIT"
+"""In the inspector's environment: the limit of the server's container in bytes, from the kubelet."""
+
 CONTAINER_SERVER: Final = "server"
 CONTAINER_INSPECT: Final = "inspect"
 PORT_GRPC: Final = 8500

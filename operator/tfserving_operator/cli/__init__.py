@@ -8,6 +8,7 @@ import click
 
 import tfserving_operator
 from tfserving_operator import config as configuration
+from tfserving_operator.api import constants
 from tfserving_operator.cli import exits
 
 # Each command imports what it needs: `inspect` runs in a small container and must not load the operator.
@@ -72,7 +73,10 @@ def run(config_path: Path | None, kubeconfig: Path | None, context: str | None, 
 @click.option("--expect-digest-file", type=click.Path(path_type=Path), help="The digest that it must have.")
 @click.option("--signature", default="", help="The one that predictions ask for; clues are about it.")
 @click.option(
-    "--memory-limit", default=0, envvar="SERVER_MEMORY_LIMIT", help="The server's, in bytes; 0 = unknown."
+    "--memory-limit",
+    default=0,
+    envvar=constants.ENV_SERVER_MEMORY_LIMIT,
+    help="The server's, in bytes; 0 = unknown.",
 )
 @click.option(
     "--resource-policy", type=click.Choice(["Enforce", "Warn"]), default="Enforce", show_default=True

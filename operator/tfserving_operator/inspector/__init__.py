@@ -1,6 +1,6 @@
 """The `inspect` init container: reads a SavedModel before the server does, without TensorFlow."""
 
 from tfserving_operator.inspector.command import inspect, main
-from tfserving_operator.inspector.limits import MEMORY_LIMIT_VARIABLE, Limit
+from tfserving_operator.inspector.limits import Limit
 
-__all__ = ["MEMORY_LIMIT_VARIABLE", "Limit", "inspect", "main"]
+__all__ = ["Limit", "inspect", "main"]

@@ -2,13 +2,9 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Final
 
 from tfserving_operator.api import reasons
 from tfserving_operator.core import inspection, memory
-
-MEMORY_LIMIT_VARIABLE: Final = "SERVER_MEMORY_LIMIT"
-"""Of the environment: the limit of the server's container in bytes, from the kubelet."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

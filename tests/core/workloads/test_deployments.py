@@ -160,3 +160,21 @@ def test_a_path_cannot_break_out_of_the_text_proto() -> None:
         "models.config"
     ]
     assert r'base_path: "/models/a\" } config { name: \"b\\é"' in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, []),
+        ({"resourcePolicy": "Enforce"}, []),
+        ({"resourcePolicy": "Warn"}, ["--resource-policy", "Warn"]),
+        ({"resources": {"limits": {"memory": "1Gi", "nvidia.com/gpu": "1"}}}, ["--weights-elsewhere"]),
+        ({"server": {"flags": {"prefer_tflite_model": "true"}}}, ["--weights-elsewhere"]),
+        ({"server": {"flags": {"prefer_tflite_model": "false"}}}, []),
+    ],
+)
+def test_the_inspector_is_told_only_what_is_not_the_default(changes: dict[str, Any], told: list[str]) -> None:
+    (inspect,) = _pod(changes)["initContainers"]
+    assert inspect["command"][10:] == told
+    limit = inspect["env"][0]["valueFrom"]["resourceFieldRef"]
+    assert (limit["containerName"], limit["resource"]) == ("server", "limits.memory")

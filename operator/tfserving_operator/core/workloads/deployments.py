@@ -52,7 +52,7 @@ def _inspect_arguments(spec: types.Spec) -> list[str]:
 def _server_memory_limit() -> dict[str, Any]:
     """The limit as it is in the pod: an admission may have changed it since it was asked for."""
     limit = {"containerName": constants.CONTAINER_SERVER, "resource": "limits.memory", "divisor": "1"}
-    return {"name": "SERVER_MEMORY_LIMIT", "valueFrom": {"resourceFieldRef": limit}}
+    return {"name": constants.ENV_SERVER_MEMORY_LIMIT, "valueFrom": {"resourceFieldRef": limit}}
 
 
 def _inspect_container(spec: types.Spec, policy: snapshot.Policy) -> dict[str, Any]:
