@@ -144,6 +144,8 @@ def test_validation_explains_each_object_and_the_api_server_agrees(
 
     look()
     print(dict(seen))
-    assert differences == {}
+    for difference in differences.values():
+        print(*difference)
+    assert not differences
     enough = EVERYWHERE.max_examples / 10
     assert all(seen[who] > enough for who in ("accepted by both", "refused by both")), seen

@@ -81,6 +81,7 @@ BAD = [
     _memory("0x10Mi", '"0x10Mi" is not a quantity: write 512Mi or 1Gi', "0x10Mi is not a quantity"),
     _memory("1Gi ", '"1Gi " is not a quantity: write 1Gi', "is not a quantity"),
     _memory("NaN", '"NaN" is not a quantity: write 512Mi or 1Gi', "NaN is not a quantity"),
+    *(_cpu(text, f'"{text}" is not a quantity: write 500m or 2', f"{text} is not a quantity") for text in ("m", "E", ".", "+")),
     _cpu("257", "257 is 257 cores: did you mean 257m?", "did you mean 257m?"),
     _cpu("1k", "1k is 1000 cores: did you mean 500m or 2?", "did you mean 500m?"),
     _cpu("1Gi", "1Gi is 1073741824 cores: did you mean 500m or 2?", "did you mean 500m?"),

@@ -33,13 +33,17 @@ ROOT: Final[list[JsonValue]] = [
 ]
 
 
+_IS_QUANTITY: Final = "isQuantity(string({0})) && string({0}).matches('[0-9]')"
+"""Kubernetes takes a unit alone, such as m, for nothing of it."""
+
+
 def _quantities(part: str) -> Rule:
     each = f"self.{part}[k]"
     return {
-        "rule": f"!has(self.{part}) || self.{part}.all(k, isQuantity(string({each})))",
+        "rule": f"!has(self.{part}) || self.{part}.all(k, {_IS_QUANTITY.format(each)})",
         "messageExpression": (
-            f"'{part}.' + self.{part}.filter(k, !isQuantity(string({each})))[0] + ': ' + "
-            f"string(self.{part}[self.{part}.filter(k, !isQuantity(string({each})))[0]]) + "
+            f"'{part}.' + self.{part}.filter(k, !({_IS_QUANTITY.format(each)}))[0] + ': ' + "
+            f"string(self.{part}[self.{part}.filter(k, !({_IS_QUANTITY.format(each)}))[0]]) + "
             "' is not a quantity: write one like 500m, 2, 512Mi or 1Gi'"
         ),
         "message": f"{part} holds a value that is not a quantity: write one like 500m, 2, 512Mi or 1Gi",
