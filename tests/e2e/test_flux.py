@@ -22,7 +22,7 @@ from tfserving_operator.api import constants
 pytestmark = pytest.mark.e2e
 
 NAMESPACE = "e2e-flux"
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 300
 GOOD, BAD = 1, 2
 
 
@@ -94,7 +94,7 @@ def _write_repository(flux: fluxes.Flux, lab: labs.Lab) -> None:
     image, _, tag = lab.server_image.rpartition(":")
     short = {
         "smoke": {"repeatSeconds": 0, "load": {"requests": 8, "concurrency": 2}},
-        "rollout": {"bakeSeconds": 4, "progressDeadlineSeconds": 60},
+        "rollout": {"bakeSeconds": 4, "progressDeadlineSeconds": 240},
     }
     name = {"apiVersion": constants.API_VERSION, "kind": constants.KIND, "metadata": {"name": labs.NAME}}
     flux.write("clusters/e2e/short.yaml", {**name, "spec": short})

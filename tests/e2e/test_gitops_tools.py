@@ -63,7 +63,7 @@ class Tools:
     def wait(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run our own `wait`, with a kubeconfig."""
         command = [sys.executable, "-m", "tfserving_operator", "wait", labs.NAME, "-n", NAMESPACE, *arguments]
-        return self.lab.in_network(*command, check=False, timeout=120)
+        return self.lab.in_network(*command, check=False, timeout=300)
 
     def write(self, made: Any) -> str:
         """Write a manifest, as Git holds it, and return its path."""
@@ -71,9 +71,11 @@ class Tools:
         path.write_text(yaml.safe_dump(made, sort_keys=False))
         return str(path)
 
-    def written(self, version: int, **spec: Any) -> str:
+    def written(self, version: int, *, paused: bool = False, **spec: Any) -> str:
         """Write the ModelDeployment, without replicas unless they are given, and return its path."""
-        return self.write(self.lab.resource(NAMESPACE, version, **spec))
+        made = self.lab.resource(NAMESPACE, version, **spec)
+        made["spec"]["rollout"] |= {"progressDeadlineSeconds": 240, "paused": paused}
+        return self.write(made)
 
     def fields_of(self, manager: str) -> dict[str, Any]:
         """The fields of the spec that are a manager's."""
@@ -91,14 +93,14 @@ class Tools:
 def test_waiting_ends_with_0_when_the_model_is_proven(running: labs.Lab, tools: Tools):
     applied = tools.kubectl("apply", *GIT, "-f", tools.written(1))
     assert applied.returncode == 0, applied.stderr
-    done = tools.wait("--timeout", "90s")
+    done = tools.wait("--timeout", "4m")
     assert (done.returncode, done.stdout) == (
         0,
         f"{NAMESPACE}/{labs.NAME}: Ready: version 1 serves, proven\n",
     )
     assert "Baking" in done.stderr
     waited = tools.kubectl(
-        "wait", "--for=condition=Ready", f"tfmd/{labs.NAME}", "-n", NAMESPACE, "--timeout=1s"
+        "wait", "--for=condition=Ready", f"tfmd/{labs.NAME}", "-n", NAMESPACE, "--timeout=30s"
     )
     assert waited.returncode == 0, waited.stderr
 
@@ -126,8 +128,8 @@ def test_a_diff_after_a_plain_apply_is_empty_whatever_defaults_came_in(running: 
 
 def test_an_autoscaler_owns_the_replicas_that_git_leaves_out(running: labs.Lab, tools: Tools):
     running.apply(SCALER)
-    labs.wait_for("the autoscaler's replicas", lambda: tools.replicas() == 2, seconds=60)
-    labs.wait_for("two pods", lambda: running.status(NAMESPACE).get("readyReplicas") == 2, seconds=60)
+    labs.wait_for("the autoscaler's replicas", lambda: tools.replicas() == 2, seconds=120)
+    labs.wait_for("two pods", lambda: running.status(NAMESPACE).get("readyReplicas") == 2, seconds=120)
     assert "f:replicas" not in tools.fields_of("git")
     again = tools.kubectl("apply", *GIT, "-f", tools.written(1))
     assert again.returncode == 0, again.stderr
@@ -144,7 +146,7 @@ def test_the_autoscaler_reads_scale_and_a_selector_of_the_serving_pods(running: 
     labs.wait_for(
         "the autoscaler's look at the metrics",
         lambda: conditions().get("ScalingActive", {}).get("reason") == "FailedGetResourceMetric",
-        seconds=60,
+        seconds=120,
     )
     assert conditions()["AbleToScale"]["status"] == "True"
     scale = json.loads(
@@ -164,7 +166,7 @@ def test_the_autoscaler_reads_scale_and_a_selector_of_the_serving_pods(running: 
 def test_kubectl_scales(running: labs.Lab, tools: Tools):
     scaled = tools.kubectl("scale", f"tfmd/{labs.NAME}", "-n", NAMESPACE, "--replicas=1")
     assert scaled.returncode == 0, scaled.stderr
-    labs.wait_for("one pod", lambda: len(running.names("pods", NAMESPACE)) == 1, seconds=60)
+    labs.wait_for("one pod", lambda: len(running.names("pods", NAMESPACE)) == 1, seconds=120)
     assert running.status(NAMESPACE)["phase"] == "Ready"
 
 
@@ -183,10 +185,13 @@ def test_two_managers_share_the_object_and_a_conflict_names_the_other(running: l
 
 def test_waiting_ends_with_1_and_the_cause_when_a_version_is_rejected(running: labs.Lab, tools: Tools):
     before = running.names("pods", NAMESPACE)
-    assert tools.kubectl("apply", *GIT, "-f", tools.written(2)).returncode == 0
+    assert tools.kubectl("apply", *GIT, "-f", tools.written(2, paused=True)).returncode == 0
+    running.wait_condition(NAMESPACE, "Ready", "Paused")
     early = tools.wait("--timeout", "0")
-    assert early.returncode == 2, early.stdout
-    done = tools.wait("--timeout", "90s", "-o", "json")
+    assert early.returncode == 2, early
+    assert early.stdout.endswith("Paused: spec.rollout.paused holds the start\n")
+    assert tools.kubectl("apply", *GIT, "-f", tools.written(2)).returncode == 0
+    done = tools.wait("--timeout", "4m", "-o", "json")
     said = json.loads(done.stdout)
     assert done.returncode == 1, done.stderr
     assert (said["reason"], said["version"], said["activeVersion"]) == ("RolledBack", 2, 1)
@@ -196,8 +201,8 @@ def test_waiting_ends_with_1_and_the_cause_when_a_version_is_rejected(running: l
     )
     assert waited.returncode == 1
     assert tools.kubectl("apply", *GIT, "-f", tools.written(1)).returncode == 0
-    assert tools.wait("--timeout", "30s").returncode == 0
-    labs.wait_for("the pods as before", lambda: running.names("pods", NAMESPACE) == before, seconds=60)
+    assert tools.wait("--timeout", "4m").returncode == 0
+    labs.wait_for("the pods as before", lambda: running.names("pods", NAMESPACE) == before, seconds=120)
 
 
 @pytest.mark.parametrize(("overlay", "replicas"), [("staging", 1), ("production", None)])

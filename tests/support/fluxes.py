@@ -156,7 +156,7 @@ class Flux:
             return {}
         return next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
 
-    def wait(self, revision: str, reason: str, *, seconds: float = 120.0) -> dict[str, Any]:
+    def wait(self, revision: str, reason: str, *, seconds: float = 240.0) -> dict[str, Any]:
         """Wait until the Kustomization's Ready condition has a reason, about a revision."""
 
         def look() -> dict[str, Any] | None:
