@@ -152,6 +152,7 @@ def test_two_kills_within_one_second_are_two():
     """The first restart of a container follows at once, and the API tells whole seconds."""
     made = serving()
     made.end(0, is_kill=True, is_down=False)
+    made.look()
     made.end(0, is_kill=True, is_down=True)
     made.look()
     assert made.counted == ["OOMKilled", "OOMKilled"]

@@ -275,6 +275,15 @@ def test_a_slow_start_near_the_floor_is_named_memory_pressure_with_the_limit_to_
     assert starting.status.rejected_revisions == ()
 
 
+def test_memory_pressure_is_written_down_once_however_long_it_lasts(starting):
+    report(starting, floor=62 * MI, limit=96 * MI)
+    starting.after(30)
+    writes = starting.status_writes
+    for _ in range(5):
+        starting.after(20)
+    assert starting.status_writes == writes
+
+
 def test_a_slow_start_with_room_is_a_plain_deadline(starting):
     report(starting, floor=62 * MI, limit=512 * MI)
     starting.after(400)

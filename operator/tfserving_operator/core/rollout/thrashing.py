@@ -25,8 +25,9 @@ def problem(view: views.View, draft: drafts.Draft, revision: str) -> health.Prob
     """Why a revision's pods are slow to become Ready, where the memory limit explains it."""
     for pod, ready_by in _starting(view, revision):
         if view.now >= ready_by:
-            seconds = int((view.now - (_server(pod).started_at or view.now)).total_seconds())
-            text = f"pod {pod.meta.name} is not Ready {seconds} s after its server began"
+            # What it took so far would be another message at each look
+            seconds = (ready_by - (_server(pod).started_at or ready_by)).total_seconds()
+            text = f"pod {pod.meta.name} is not Ready {seconds:.0f} s after its server began"
             advice = _advice(view, draft, pod)
             return health.Problem(
                 reason=reasons.Reason.MemoryPressure, message=text + advice, about_model=False
