@@ -33,7 +33,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[labs.Lab]:
 
 @pytest.fixture(scope="module", autouse=True)
 def given_back(lab: labs.Lab) -> Iterator[None]:
-    """The node has few CPUs: what the tests of a module have started ends with them."""
+    """Each module finds an operator at work; the node has few CPUs, so what its tests have started ends with them."""
+    if lab.process is None or lab.process.poll() is not None:
+        lab.process = None
+        lab.start()
     before = tuple(lab.namespaces)
     yield
     lab.delete_namespaces([name for name in lab.namespaces if name not in before])

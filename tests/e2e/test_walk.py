@@ -106,7 +106,6 @@ def newcomer(lab: labs.Lab, tmp_path: Path) -> Iterator[Newcomer]:
         lab.access.kubectl("delete", "namespaces", NAMESPACE, system, "--ignore-not-found")
         lab.access.kubectl("delete", "crd", labs.RESOURCE, "--ignore-not-found")
         lab.install(lab.operator_image)
-        lab.start()
 
 
 def test_the_readme_leads_to_a_served_model_in_less_than_five_minutes(newcomer: Newcomer):
