@@ -65,7 +65,7 @@ class Probe:
 def _spec(batch_size: int, timeout_seconds: float) -> types.Spec:
     return types.parse_spec(
         {
-            "model": {"name": loads.MODEL, "uri": "pvc://models", "version": 1},
+            "model": {"name": loads.MODEL, "uri": "pvc://models", "version": models.VERSIONS[-1]},
             "server": {
                 "image": "x",
                 "batching": {"maxBatchSize": batch_size, "batchTimeoutMicros": int(timeout_seconds * 1e6)},

@@ -106,6 +106,39 @@ RESOURCES = [
         server=None,
     ),
     Input(
+        title="a request of huge pages that is not the limit",
+        changes=requests({"hugepages-2Mi": "4Mi"}, {"memory": "1Gi", "hugepages-2Mi": "8Mi"}),
+        said=(
+            "spec.resources.requests.hugepages-2Mi: the request 4Mi is not the limit 8Mi, and hugepages-2Mi cannot be "
+            "overcommitted: write 8Mi, or leave the request out",
+        ),
+        server=None,
+    ),
+    Input(
+        title="less than no GPU",
+        changes=limits(**{"nvidia.com/gpu": "-1"}),
+        said=("spec.resources.limits.nvidia.com/gpu: -1 is negative: write 1",),
+        server=None,
+    ),
+    Input(
+        title="ephemeral storage that is no quantity",
+        changes=limits(**{"ephemeral-storage": "10 GB"}),
+        said=('spec.resources.limits.ephemeral-storage: "10 GB" is not a quantity: write 10Gi',),
+        server="10 GB is not a quantity",
+    ),
+    Input(
+        title="negative ephemeral storage",
+        changes=limits(**{"ephemeral-storage": "-1Gi"}),
+        said=("spec.resources.limits.ephemeral-storage: -1Gi is negative: write 1Gi",),
+        server=None,
+    ),
+    Input(
+        title="an extended resource without a domain",
+        changes=limits(gpu="1"),
+        said=("spec.resources.limits.gpu: gpu is not a resource: did you mean cpu?",),
+        server=None,
+    ),
+    Input(
         title="a misspelt resource",
         changes=limits(memroy="1Gi"),
         said=("spec.resources.limits.memroy: memroy is not a resource: did you mean memory?",),

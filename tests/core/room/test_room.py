@@ -113,6 +113,58 @@ def test_a_quota_must_have_room_for_the_revision_beside_the_active_one(
     assert _said(around) == [f"QuotaExceeded: {each}" for each in said]
 
 
+WIDE = {
+    "resources": {
+        "limits": {
+            "cpu": "1",
+            "memory": "1Gi",
+            "ephemeral-storage": "2Gi",
+            "hugepages-2Mi": "4Mi",
+            "nvidia.com/gpu": "2",
+        },
+        "requests": {"ephemeral-storage": "1Gi"},
+    }
+}
+"""What a revision may ask for beside CPU and memory; two replicas of it."""
+
+
+@pytest.mark.parametrize(
+    ("around", "said"),
+    [
+        (quota({"requests.nvidia.com/gpu": "4", "limits.ephemeral-storage": "4Gi", "requests.hugepages-2Mi": "8Mi"}), []),
+        (
+            quota({"requests.nvidia.com/gpu": "4"}, {"requests.nvidia.com/gpu": "2"}),
+            [f"QuotaExceeded: ResourceQuota team leaves 2 of requests.nvidia.com/gpu, and 2 pods of this revision, {BESIDE} need 4: short by 2"],
+        ),
+        (
+            quota({"requests.ephemeral-storage": "1Gi"}),
+            [f"QuotaExceeded: ResourceQuota team leaves 1Gi of requests.ephemeral-storage, and 2 pods of this revision, {BESIDE} need 2Gi: short by 1Gi"],
+        ),
+        (
+            quota({"limits.ephemeral-storage": "3Gi"}),
+            [f"QuotaExceeded: ResourceQuota team leaves 3Gi of limits.ephemeral-storage, and 2 pods of this revision, {BESIDE} need 4Gi: short by 1Gi"],
+        ),
+        (
+            # The API server itself makes the maximum the default
+            limit_range(max={"ephemeral-storage": "1Gi"}, default={"ephemeral-storage": "1Gi"}),
+            ["PodsRefused: LimitRange bounds allows at most 1Gi of ephemeral-storage for a container, and spec.resources has a limit of 2Gi"],
+        ),
+        (
+            nodes(node("a", **{"ephemeral-storage": "10Gi", "hugepages-2Mi": "4Mi"})),
+            ["Unschedulable: a pod asks for 2 of nvidia.com/gpu, and a, the node with the most of those that its selectors and tolerations admit, has 0: short by 2"],
+        ),
+        (
+            nodes(node("a", **{"ephemeral-storage": "10Gi", "nvidia_com/gpu": "2"})),
+            ["Unschedulable: a pod asks for 4Mi of hugepages-2Mi, and a, the node with the most of those that its selectors and tolerations admit, has 0Mi: short by 4Mi"],
+        ),
+    ],
+)  # fmt: skip
+def test_storage_huge_pages_and_devices_count_like_cpu_and_memory(
+    around: snapshot.Surroundings, said: list[str]
+) -> None:
+    assert _said(around, **WIDE) == said
+
+
 def test_a_quota_on_limits_asks_for_limits() -> None:
     limits = {"resources": {"limits": {"memory": "1Gi", "cpu": None}}}
     # The inspect container has a limit of cpu; the server's is what is missing

@@ -9,7 +9,7 @@ from tfserving_operator.api import types
 from tfserving_operator.core import quantities, surroundings, workloads
 
 BYTES: Final = frozenset({"memory", "ephemeral-storage", "storage"})
-"""Resources that are counted in bytes."""
+"""Resources that are counted in bytes, as are huge pages of each size."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,19 +31,26 @@ class PodNeeds:
 
 
 def of_pod(spec: types.Spec, limit_ranges: Iterable[surroundings.LimitRange]) -> PodNeeds:
-    """Count a pod, with the defaults that the namespace's LimitRanges fill in."""
-    limits = _parsed(spec.resources.limits)
-    requests = _parsed(spec.resources.requests)
-    for item in (item for each in limit_ranges for item in each.items if item.type == "Container"):
-        limits = {**item.default, **limits}
-        requests = {**item.default_request, **requests}
-    server = Needs(requests={**limits, **requests}, limits=limits)
+    """Count a pod, with the defaults that the namespace's LimitRanges fill in for each of its containers."""
+    items = [item for each in limit_ranges for item in each.items if item.type == "Container"]
+    server = _filled(_parsed(spec.resources.requests), _parsed(spec.resources.limits), items)
     fixed = _parsed(workloads.INSPECT_RESOURCES)
-    inspect = Needs(requests=fixed, limits=fixed)
+    inspect = _filled(fixed, fixed, items)
     pod = Needs(
         requests=_larger(server.requests, inspect.requests), limits=_larger(server.limits, inspect.limits)
     )
     return PodNeeds(server=server, inspect=inspect, pod=pod)
+
+
+def _filled(
+    requests: Mapping[str, Fraction],
+    limits: Mapping[str, Fraction],
+    items: Iterable[surroundings.LimitRangeItem],
+) -> Needs:
+    for item in items:
+        limits = {**item.default, **limits}
+        requests = {**item.default_request, **requests}
+    return Needs(requests={**limits, **requests}, limits=limits)
 
 
 def _parsed(texts: Mapping[str, str]) -> dict[str, Fraction]:
@@ -58,6 +65,6 @@ def _larger(left: Mapping[str, Fraction], right: Mapping[str, Fraction]) -> dict
 def written(name: str, amount: Fraction) -> str:
     """An amount as a person would write it: 2Gi, 500m, 3."""
     plain = name.removeprefix("requests.").removeprefix("limits.")
-    if plain in BYTES:
+    if plain in BYTES or plain.startswith("hugepages-"):
         return quantities.format_bytes(int(amount))
     return str(int(amount)) if amount.denominator == 1 else f"{int(amount * 1000)}m"
