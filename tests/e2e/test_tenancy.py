@@ -204,6 +204,13 @@ def test_the_service_of_another_model_selects_its_own_pods_only(tenant: tenants.
     assert policy["spec"]["ingress"][0]["ports"] == [{"port": 8501, "protocol": "TCP"}]
 
 
+def test_a_network_policy_opened_by_hand_is_closed_again(tenant: tenants.Tenant):
+    before = tenant.gist("NetworkPolicy", labs.NAME)
+    opened = json.dumps({"spec": {"ingress": [{}], "egress": [{}]}})
+    tenant.lab.access.kubectl("patch", "networkpolicy", labs.NAME, "-n", HOME, "--type=merge", "-p", opened)
+    labs.wait_for("the policy", lambda: tenant.gist("NetworkPolicy", labs.NAME)[1:] == before[1:])
+
+
 @pytest.mark.parametrize("kind", ["Service", "NetworkPolicy", "ConfigMap", "Deployment"])
 def test_an_object_that_has_the_name_already_is_left_alone(tenant: tenants.Tenant, kind: str):
     model = tenant.model(f"taken-{kind.lower()}", {})
