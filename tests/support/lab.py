@@ -190,9 +190,10 @@ class Lab:
 
     def delete_namespaces(self, names: Iterable[str]) -> None:
         """Delete namespaces and wait until their pods are gone."""
-        for name in names:
-            self.namespaces.remove(name)
-            self.access.kubectl("delete", "namespace", name, "--ignore-not-found", "--timeout=120s")
+        gone = list(names)
+        self.namespaces = [name for name in self.namespaces if name not in gone]
+        if gone:
+            self.access.kubectl("delete", "namespace", *gone, "--ignore-not-found", "--timeout=120s")
 
     def wait_bound(self, namespace: str, claim: str) -> None:
         """Wait until a claim has its volume."""
