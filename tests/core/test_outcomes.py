@@ -122,3 +122,17 @@ def test_words_that_are_not_ours_become_one_label(
     end = outcomes.ended_rollout(before, after)
     assert end is not None
     assert read(end) == outcomes.OTHER
+
+
+def test_each_kind_of_a_lack_of_memory_is_counted_and_foreign_words_are_one() -> None:
+    words = [*reasons.KillKind, "Hexed"]
+    found = [
+        status.OutOfMemory(
+            revision="a", pod="p", container="server", kind=word, time=worlds.START, container_id=word
+        )
+        for word in words
+    ]
+    before = status.Status(resources=status.ResourcesStatus(recent_ooms=tuple(found[:1])))
+    after = status.Status(resources=status.ResourcesStatus(recent_ooms=tuple(found), last_oom=found[-1]))
+    assert sorted(outcomes.new_kills(before, after)) == sorted([*words[1:-1], outcomes.OTHER])
+    assert list(outcomes.new_kills(after, after)) == []
