@@ -148,6 +148,19 @@ class Flux:
         }
         self.lab.apply(source, kustomization)
 
+    def reconcile(self) -> None:
+        """Have the controller look again, as `flux reconcile` does, and wait until it has."""
+        asked = str(time.time_ns())
+        where = ("kustomization", NAME, "-n", self.namespace)
+        annotation = f"reconcile.fluxcd.io/requestedAt={asked}"
+        self.lab.access.kubectl("annotate", *where, annotation, "--overwrite")
+
+        def is_handled() -> bool:
+            status = self.lab.get("kustomization", self.namespace, NAME).get("status", {})
+            return bool(status.get("lastHandledReconcileAt") == asked)
+
+        labs.wait_for("another look of Flux", is_handled, seconds=120, every=0.3)
+
     def ready(self, revision: str) -> dict[str, Any]:
         """The Kustomization's Ready condition once it is about a revision, else {}."""
         found = self.lab.get("kustomization", self.namespace, NAME)
