@@ -13,6 +13,7 @@ import yaml
 
 from local.gitops import argocd, judging
 from tests.support import phases
+from tfserving_operator.api import reasons
 
 HEALTH = argocd.SCRIPTS / "health_test.yaml"
 ACTIONS = argocd.SCRIPTS / "actions" / "action_test.yaml"
@@ -103,6 +104,27 @@ def test_an_action_works_on_a_spec_without_rollout(known, action):
     bare = before | {"spec": {k: v for k, v in before["spec"].items() if k != "rollout"}}
     (after,) = judging.lua(argocd.script(f"actions/{action}/action.lua"), [bare])
     assert after["spec"]["rollout"] == change
+
+
+@pytest.mark.parametrize(
+    ("action", "name", "becomes"),
+    [
+        ("retry", "rolledback_by_smoke_test", reasons.Phase.Starting),
+        ("retry", "rejected_first", reasons.Phase.Starting),
+        ("pause", "starting_beside_active", reasons.Phase.Starting),
+        ("resume", "paused", reasons.Phase.Starting),
+    ],
+)
+def test_an_action_does_what_it_is_called(action, name, becomes):
+    world = phases.build_world(name)
+    (after,) = judging.lua(argocd.script(f"actions/{action}/action.lua"), [phases.build_object(world)])
+    world.raw_spec, world.generation = after["spec"], world.generation + 1
+    world.settle()
+    assert world.status.phase is becomes
+    world.become_ready(world.status.candidate_revision.name)
+    world.answer(reasons.Verdict.Pass)
+    wanted = reasons.Phase.Paused if action == "pause" else reasons.Phase.Baking
+    assert world.status.phase is wanted
 
 
 def test_a_second_retry_is_another_token(known):

@@ -181,6 +181,11 @@ _MAKERS: Mapping[str, tuple[Callable[[], worlds.World], str, str]] = {
 }
 
 
+def build_world(name: str) -> worlds.World:
+    """The simulated cluster of a phase, to go on with."""
+    return _MAKERS[name][0]()
+
+
 def build() -> Iterator[Phase]:
     """Every phase once."""
     for name, (make, kstatus, argocd) in _MAKERS.items():
