@@ -11,6 +11,9 @@ from tfserving_operator.core import memory, quantities
 MIB: Final = 2**20
 RESULTS: Final = Path(__file__).with_name("memory_floor.json")
 PICTURE: Final = Path(__file__).parents[1] / "docs" / "img" / "memory-floor.svg"
+PAGE: Final = PICTURE.parents[1] / "memory-floor.md"
+BEGIN: Final = "<!-- table -->"
+END: Final = "<!-- end of table -->"
 GRID: Final = tuple(percent / 100 for percent in range(5, 100, 5))
 """Limits that cannot load a model, as parts of the smallest one that can."""
 UPPER_HALF: Final = tuple(part for part in GRID if part >= 0.5)
@@ -86,21 +89,32 @@ def write(path: Path, rows: Sequence[Row]) -> None:
     path.write_text("[\n" + ",\n".join(json.dumps(row) for row in written) + "\n]\n")
 
 
-def show(rows: Sequence[Row]) -> None:
-    """Print a table in Markdown, and what it comes to."""
-    print("| Model | Variables | Graph | Nodes | Floor | Loads from | Answers from | Recommended |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+def table(rows: Sequence[Row]) -> str:
+    """A table in Markdown, and what it comes to; sizes and limits in MiB."""
+    lines = [
+        "| Model | Variables | Graph | Nodes | Floor | Loads from | Answers from | Recommended |",
+        "| --- " * 8 + "|",
+    ]
     for row in rows:
-        sizes = (row.variable_bytes, row.graph_bytes)
-        limits = (row.floor, row.loads, row.answers)
-        cells = [row.name, *(f"{size / MIB:.2f}" for size in sizes), row.nodes]
-        cells += [f"{limit / MIB:.0f}" for limit in (*limits, row.recommended)]
-        print("| " + " | ".join(map(str, cells)) + " |")
-    trials = sum(outcome == "Answered" for row in rows for _, outcome, _ in row.trials)
+        sizes = (f"{size / MIB:.2f}" for size in (row.variable_bytes, row.graph_bytes))
+        limits = (f"{limit / MIB:.0f}" for limit in (row.floor, row.loads, row.answers, row.recommended))
+        lines.append("| " + " | ".join([f"`{row.name}`", *sizes, str(row.nodes), *limits]) + " |")
+    answered = sum(outcome == "Answered" for row in rows for _, outcome, _ in row.trials)
     false = sum(len(row.falsely_refused) for row in rows)
-    print(f"\n{len(rows)} models; refused of {trials} runs that answered: {false}")
-    print(f"refused of the limits that cannot load, 5% to 95% of the need: {refused(rows):.1%}")
-    print(f"the same, from half of the need on: {refused(rows, UPPER_HALF):.1%}")
+    lines += [
+        "",
+        f"Of {answered} runs of {len(rows)} models that answered, the floor refuses {false}. Of the limits that cannot load",
+        f"a model, from 5% to 95% of the least that can, it refuses {refused(rows):.1%}; of those from half of it on,",
+        f"{refused(rows, UPPER_HALF):.1%}.",
+    ]
+    return "\n".join(lines)
+
+
+def write_page(rows: Sequence[Row]) -> None:
+    """Put the table into its page."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    PAGE.write_text(f"{before}{BEGIN}\n{table(rows)}\n{END}{after}")
 
 
 def draw(rows: Sequence[Row]) -> None:

@@ -1,8 +1,8 @@
 """Calibrates the memory floor: the smallest limit under which a server loads a model and answers, for many models.
 
 ``python -m benchmarks.memory_floor measure`` runs every model in cgroups of its own (root, cgroup v1; an hour, 6 GB
-of disk), and writes ``benchmarks/memory_floor.json``. ``… table`` prints it beside the floor, ``… draw`` makes
-``docs/img/memory-floor.svg``. ``measure NAME…`` measures some again.
+of disk), and writes ``benchmarks/memory_floor.json``. ``… table`` prints it beside the floor, ``… draw`` puts
+table and picture into ``docs/memory-floor.md``. ``measure NAME…`` measures some again.
 """
 
 import argparse
@@ -35,7 +35,7 @@ ZOO: Final = (
     *("dense-signals", "dense-bayesian", "dense-embedding", "dense-quantised", "dense-float16-weights"),
     *("conv-pictures", "conv-segmentation", "conv-files", "text-sentences", "text-hashed", "text-ids"),
     *("recurrent-lstm", "recurrent-series", "tabular-named", "tabular-examples", "tabular-recommender"),
-    *("resnet50", "inceptionv3", "inceptionv3-files"),
+    *("resnet50", "inceptionv3-files"),
 )
 SEED: Final = 1
 WIDTH: Final = 256
@@ -62,9 +62,11 @@ def main() -> None:
         names = arguments.names or (*SYNTHETIC, *VARIANTS, *ZOO)
         measure(names, arguments.seconds, arguments.into)
     elif arguments.command == "table":
-        floor_report.show(floor_report.read(floor_report.RESULTS))
+        print(floor_report.table(floor_report.read(floor_report.RESULTS)))
     else:
-        floor_report.draw(floor_report.read(floor_report.RESULTS))
+        rows = floor_report.read(floor_report.RESULTS)
+        floor_report.write_page(rows)
+        floor_report.draw(rows)
 
 
 def measure(names: Sequence[str], seconds: float, into: Path) -> None:
