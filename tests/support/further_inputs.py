@@ -47,7 +47,7 @@ def _threads(value: str, cpu: str, most: int) -> Input:
 GOOD = [
     *(
         Input(title=f"memory {text}", changes=limits(memory=text))
-        for text in ("+1Gi", "64E6", "1024Mi", "1048576Ki", "2147483648", "2.5Gi", ".5Gi", "1.Gi", "1e+9", "0.5Ti", "17179869184m")
+        for text in ("+1Gi", "64E6", "1024Mi", "1048576Ki", "2147483648", "2.5Gi", ".5Gi", "1.Gi", "1e+9", "0.5Ti", "17179869184m", "9223372036854775808", "1e30", "1024Pi")
     ),
     *(Input(title=f"cpu {text}", changes=limits(cpu=text)) for text in ("100m", "2.", ".25", "250e-3", "1000000u", "0", 255, "0.1k")),
     Input(title="request in another unit", changes=requests({"memory": "1048576Ki"}, {"memory": "1Gi"})),
