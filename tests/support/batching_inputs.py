@@ -23,6 +23,10 @@ def _form(title: str, said: str, server: str, **more: Any) -> Input:
 _SIZES = "spec.server.batching.allowedBatchSizes"
 
 GOOD = [
+    Input(
+        title="more threads than a batch has rows",
+        changes={"server": {"batching": {"maxBatchSize": 32}, "flags": {"rest_api_num_threads": "48"}}},
+    ),
     Input(title="batching by its size alone", changes=_batching()),
     Input(title="batches of one", changes=_batching(maxBatchSize=1)),
     Input(title="the sizes that a batch is filled up to", changes=_batching(allowedBatchSizes=[2, 4, 8])),
@@ -70,6 +74,15 @@ BAD = [
         ),
         server=None,
     ),
+    Input(
+        title="batching beside a CPU limit that is no quantity",
+        changes={
+            "resources": {"limits": {"cpu": "lots"}},
+            "server": {"batching": {"maxBatchSize": 8, "numBatchThreads": 9}, "flags": {"rest_api_num_threads": "64"}},
+        },
+        said=('spec.resources.limits.cpu: "lots" is not a quantity: write 500m or 2',),
+        server="lots is not a quantity",
+    ),
 ]  # fmt: skip
 
 WARNINGS = [
@@ -79,6 +92,19 @@ WARNINGS = [
         said=(
             "spec.server.batching.numBatchThreads: 5 batches at once share the 1500m CPUs of spec.resources.limits.cpu "
             "and all take memory: write at most 4, or leave it out: the operator sets it from the limit",
+        ),
+        server=None,
+        is_refused=False,
+    ),
+    Input(
+        title="fewer threads than a batch has rows",
+        changes={
+            "resources": {"limits": {"cpu": "1"}},
+            "server": {"batching": {"maxBatchSize": 32}, "flags": {"rest_api_num_threads": "32"}},
+        },
+        said=(
+            "spec.server.flags.rest_api_num_threads: 32 threads can all wait for a batch of 32, and the readiness probe "
+            "behind them: write at least 64, or leave it out: the operator sets it from the batch",
         ),
         server=None,
         is_refused=False,

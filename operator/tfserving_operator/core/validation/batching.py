@@ -10,6 +10,9 @@ from tfserving_operator.core.validation.violations import Severity, Subject, Vio
 _FIELD: Final = "spec.server.batching"
 _THREADS_FOR_CORES: Final = 2
 """Batches that run at once for each core: one computes while another is put together or waits for an accelerator."""
+_REST_THREADS: Final = "rest_api_num_threads"
+_DIGITS: Final = 10
+"""Longer ones are no numbers of threads."""
 
 
 def _violation(
@@ -62,6 +65,20 @@ def _check_threads(spec: types.Spec, batching: types.Batching) -> Iterator[Viola
             )
 
 
+def _check_rest_threads(spec: types.Spec, batching: types.Batching) -> Iterator[Violation]:
+    """Tell of flags for fewer threads than wait for a batch: it never fills, and the probe waits behind them."""
+    size, least = batching.max_batch_size, workloads.request_threads(spec)
+    value = spec.server.flags.get(_REST_THREADS, "")
+    if value.isdecimal() and len(value) < _DIGITS and int(value) <= min(size, least):
+        yield _violation(
+            f"spec.server.flags.{_REST_THREADS}",
+            value,
+            f"{value} threads can all wait for a batch of {size}, and the readiness probe behind them",
+            f"write at least {least}, or leave it out: the operator sets it from the batch",
+            severity=Severity.Warning,
+        )
+
+
 def _rows(case: smoke.Case) -> int:
     """How many rows a case has, as far as one can tell; 0 else."""
     if isinstance(case.instances, list):
@@ -93,4 +110,5 @@ def check(subject: Subject) -> Iterator[Violation]:
     yield from _check_sizes(spec.server.batching)
     yield from _check_flags(spec.server.flags)
     yield from _check_threads(spec, spec.server.batching)
+    yield from _check_rest_threads(spec, spec.server.batching)
     yield from _check_cases(spec, spec.server.batching)

@@ -46,9 +46,11 @@ def _batching_flags(spec: types.Spec) -> dict[str, str]:
 
 
 def cpu_limit(spec: types.Spec) -> int | None:
-    """Whole cores that the limit allows, at least 1; None without one."""
+    """Whole cores that the limit allows, at least 1; None without one that can be read."""
     limit = spec.resources.limits.get("cpu")
-    return max(1, math.ceil(quantities.parse_quantity(limit))) if limit is not None else None
+    if limit is None or not quantities.is_quantity(limit):
+        return None
+    return max(1, math.ceil(quantities.parse_quantity(limit)))
 
 
 def cores(spec: types.Spec) -> int:
