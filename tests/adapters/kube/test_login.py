@@ -43,7 +43,7 @@ def test_of_several_files_the_first_that_names_something_wins(tmp_path: Path) ->
     ("sections", "words"),
     [
         ({"current-context": "y"}, "no context 'y'"),
-        ({"users": [{"name": "u", "user": {"exec": {}}}]}, "plugin"),
+        ({"users": [{"name": "u", "user": {"auth-provider": {"name": "gcp"}}}]}, "asks for .auth-provider"),
         ({"users": [{"name": "u", "user": {"token": "t", "as": "somebody"}}]}, "asks for 'as'"),
         ({"users": ["u"]}, "users.* has no name"),
         (

@@ -7,6 +7,7 @@ import ssl
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,11 +15,14 @@ import yaml
 
 from tfserving_operator.adapters import clock as clocks
 from tfserving_operator.adapters import errors
+from tfserving_operator.adapters.kube import plugins
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TOKEN_REREAD_SECONDS: Final = 60.0
 """The kubelet renews a projected token long before it ends; client-go reads it again as often."""
-_NOT_SUPPORTED: Final = ("as", "proxy-url", "tls-server-name")
+RENEW_SECONDS: Final = 60.0
+"""Before a plugin's credential ends it is asked for the next one."""
+_NOT_SUPPORTED: Final = ("as", "auth-provider", "proxy-url", "tls-server-name")
 """What may not be passed over in silence: it says who we are, or whom we speak to."""
 
 
@@ -38,6 +42,10 @@ class Login:
     token: str = field(default="", repr=False)
     token_file: Path | None = None
     """Read again from time to time; outranks `token`."""
+    plugin: plugins.Plugin | None = None
+    """Prints the next token when `token` ends."""
+    expires: datetime | None = None
+    """When `token` ends; None: until the API server answers 401."""
     insecure: bool = False
     """Whether the server's certificate is not verified."""
 
@@ -65,7 +73,9 @@ class TokenSource:
         self._login = login
         self._clock = clock
         self._token = login.token
+        self._expires = login.expires
         self._read_at = float("-inf")
+        self._refused = False
 
     def current(self) -> str:
         """The token, "" where the login has none."""
@@ -76,11 +86,27 @@ class TokenSource:
             except OSError as error:
                 raise errors.TransientError(f"the token cannot be read: {error}") from error
             self._read_at = self._clock.monotonic()
+        if self._login.plugin is not None and self._is_over():
+            self._ask(self._login.plugin)
         return self._token
+
+    def _is_over(self) -> bool:
+        expires = self._expires
+        return self._refused or (
+            expires is not None and self._clock.now() + timedelta(seconds=RENEW_SECONDS) >= expires
+        )
+
+    def _ask(self, plugin: plugins.Plugin) -> None:
+        try:
+            credential = plugin.run()
+        except errors.LoginError as error:
+            raise errors.TransientError(str(error)) from error
+        self._token, self._expires, self._refused = credential.token, credential.expires, False
 
     def forget(self) -> None:
         """Read the token again at the next request; called after a 401."""
         self._read_at = float("-inf")
+        self._refused = True
 
 
 def load(*, kubeconfig: Path | None, context: str | None, environ: Mapping[str, str] = os.environ) -> Login:
@@ -137,22 +163,22 @@ def from_kubeconfigs(paths: Iterable[Path], context: str | None) -> Login:
     user, user_folder = users.get(chosen.get("user", ""), ({}, Path()))
     if not cluster.get("server"):
         raise errors.LoginError(f"context {name!r} names no cluster with a server")
-    if "exec" in user or "auth-provider" in user:
-        raise errors.LoginError(
-            f"the user of context {name!r} logs in by a plugin, which is not supported: use a token"
-        )
     asked = [key for key in _NOT_SUPPORTED if user.get(key) or cluster.get(key)]
     if asked:
         raise errors.LoginError(f"context {name!r} asks for {asked[0]!r}, which is not supported")
     token_file = user.get("tokenFile")
+    plugin = plugins.Plugin.parse(user["exec"] or {}, cluster, user_folder) if "exec" in user else None
+    shown = plugin.run() if plugin is not None else plugins.Credential()
     return Login(
         server=cluster["server"].rstrip("/"),
         namespace=chosen.get("namespace") or "default",
         ca=_pem(cluster, "certificate-authority", cluster_folder),
-        certificate=_pem(user, "client-certificate", user_folder),
-        key=_pem(user, "client-key", user_folder),
-        token=user.get("token", ""),
+        certificate=shown.certificate or _pem(user, "client-certificate", user_folder),
+        key=shown.key or _pem(user, "client-key", user_folder),
+        token=shown.token or user.get("token", ""),
         token_file=user_folder / token_file if token_file else None,
+        plugin=plugin,
+        expires=shown.expires,
         insecure=bool(cluster.get("insecure-skip-tls-verify")),
     )
 
