@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from tfserving_operator.api import constants, reasons, status
 from tfserving_operator.core import actions, conditions, kills, quantities
-from tfserving_operator.core.rollout import drafts, killing, promoting, views
+from tfserving_operator.core.rollout import drafts, killing, promoting, sizing, views
 
 FAILURES_TO_STEP_BACK = 2
 """Of repeated tests, in a row."""
@@ -99,7 +99,8 @@ def _failure(view: views.View, draft: drafts.Draft, active: status.Revision) -> 
             k for k in resources.recent_ooms if k.revision == active.name and _counts(k.time, horizon, active)
         ]
         if len(counted) >= view.spec.rollout.oom.max_kills:
-            advice = resources.recommended_memory_limit
+            told = sizing.with_told_of(view, draft, active.name).status.resources or resources
+            advice = told.recommended_memory_limit
             text = f"{len(counted)} kills for memory within {view.spec.rollout.oom.window_seconds} s"
             return (
                 reasons.Reason.OOMKilled,
