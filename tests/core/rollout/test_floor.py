@@ -1,6 +1,7 @@
 """A memory limit below what the model needs at least: refused before the server starts, or warned of."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -190,3 +191,19 @@ def test_the_reason_of_a_newer_inspector_holds_and_quarantines_nothing():
     world.settle()
     assert world.condition("Ready") == ("False", "InspectionFailed")
     assert not world.status.rejected_revisions
+
+
+def test_the_advice_after_kills_is_about_the_revision_that_was_killed():
+    world = worlds.World(worlds.make_spec())
+    world.settle()
+    active = world.roll_out()
+    world.apply(2)
+    held = candidate(world)
+    inspected(world, held, report(memory_floor=3000 * MI, memory_limit=4000 * MI))
+    world.become_ready(held)
+    for _ in range(2):
+        world.now += timedelta(seconds=5)
+        world.kill(active)
+    assert world.status.resources.revision == held
+    world.answer(None, "TestCannotRun", "nobody answers")
+    assert "set resources.limits.memory to 1Gi" in world.status.step_back.message

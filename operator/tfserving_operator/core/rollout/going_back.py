@@ -99,8 +99,8 @@ def _failure(view: views.View, draft: drafts.Draft, active: status.Revision) -> 
             k for k in resources.recent_ooms if k.revision == active.name and _counts(k.time, horizon, active)
         ]
         if len(counted) >= view.spec.rollout.oom.max_kills:
-            told = sizing.with_told_of(view, draft, active.name).status.resources or resources
-            advice = told.recommended_memory_limit
+            about = sizing.with_told_of(view, draft, active.name).status.resources or resources
+            advice = about.recommended_memory_limit
             text = f"{len(counted)} kills for memory within {view.spec.rollout.oom.window_seconds} s"
             return (
                 reasons.Reason.OOMKilled,
