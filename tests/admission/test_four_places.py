@@ -69,6 +69,7 @@ def operator(
         yield started
     finally:
         started.kill_all()
+        webhooks.uninstall(api)
 
 
 @pytest.fixture(scope="module")

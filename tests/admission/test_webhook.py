@@ -24,7 +24,7 @@ GOOD = specs.make_raw()
 BAD = specs.make_raw(server={"flags": {"enable_bathing": "true"}})
 _UNANSWERED = 500
 """What the API server says when the webhook does not answer it."""
-LIFETIME_SECONDS = 18.0
+LIFETIME_SECONDS = 24.0
 SETTLE_SECONDS = 3.0
 NAME = "tfserving-operator-webhook"
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.charts import rendering
-from tests.support import control_plane
+from tests.support import control_plane, processes, specs
 from tfserving_operator.adapters.kube import resources
 from tfserving_operator.api import constants
 
 SYSTEM = "system"
 """The operator's own namespace, which the webhook is not asked about."""
 TEAM = "vision"
+CREATED = 201
 HOOK = "modeldeployments.tfserving.dev"
 _WARNING = re.compile(r'299 - "((?:[^"\\]|\\.)*)"')
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -84,6 +85,15 @@ def install(api: control_plane.ControlPlane, port: int, *, failure_policy: str =
     answer = ask(api, "POST", kind.path(namespace=""), made)
     assert answer.code == 201, answer.body
     return str(made["metadata"]["name"])
+
+
+def uninstall(api: control_plane.ControlPlane) -> None:
+    """Take the configuration away, and wait until nobody is asked any more."""
+    kind = resources.VALIDATING_WEBHOOKS
+    for each in ask(api, "GET", kind.path(namespace="")).body["items"]:
+        ask(api, "DELETE", kind.path(namespace="", name=each["metadata"]["name"]))
+    bad = manifest("x", specs.make_raw(server={"flags": {"enable_bathing": "true"}}))
+    processes.wait_for(lambda: ask(api, "POST", f"{path(TEAM)}?dryRun=All", bad).code == CREATED)
 
 
 def apply_crd(api: control_plane.ControlPlane, definition: dict[str, Any]) -> None:
