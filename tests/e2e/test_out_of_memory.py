@@ -227,6 +227,8 @@ def test_with_the_recommended_limit_as_it_is_each_is_promoted(starved: labs.Lab)
     starved.apply(ABSURD.resource(starved, NAMESPACE, **plain, **smoke))
     for model in (*again, INSPECTOR, STOPPED, ABSURD):
         starved.wait_condition(NAMESPACE, "Ready", "RevisionReady", name=model.name, seconds=240)
+        # The node has not room for all of them at once
+        starved.access.kubectl("delete", "tfmd", model.name, "-n", NAMESPACE, "--wait=false")
 
 
 # Evictions: no kubelet of a test may run out of memory on a machine that others share
@@ -282,6 +284,15 @@ def ghost(starved: labs.Lab):
         "patch", "node", GHOST, "--subresource=status", "--type=merge", "-p", json.dumps(status)
     )
     yield {"template": {"spec": {"nodeSelector": {GHOST: "true"}, "tolerations": [{"operator": "Exists"}]}}}
+    starved.access.kubectl("delete", "tfmd", "-n", NAMESPACE, *EVICTED)
+
+    def is_empty() -> bool:
+        """No kubelet says that a pod has ended."""
+        there = ("pods", "-n", NAMESPACE, f"--field-selector=spec.nodeName={GHOST}")
+        starved.access.kubectl("delete", *there, "--force", "--grace-period=0", "--wait=false")
+        return not starved.access.kubectl("get", *there, "-o", "name")
+
+    labs.wait_for("the pods of the node to go", is_empty, every=0.5)
     starved.access.kubectl("delete", "node", GHOST)
 
 
@@ -297,4 +308,3 @@ def test_an_eviction_counts_only_against_a_server_beyond_its_request(starved: la
     print(f"within: {held['message']}")
     assert not starved.status(NAMESPACE, "within").get("rejectedRevisions")
     assert not starving.kills(starved, NAMESPACE, "within")
-    starved.access.kubectl("delete", "tfmd", "-n", NAMESPACE, *EVICTED)
