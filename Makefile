@@ -5,6 +5,7 @@ SHELL := /bin/bash
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tfserving-operator
 PYTHON := .venv/bin/python
 VENV := .venv/.complete
+WORKERS := 3
 
 include local/cluster.mk
 
@@ -48,7 +49,7 @@ check: $(VENV) ## ruff, mypy, import contracts, generated files in step
 
 .PHONY: unit
 unit: $(VENV) ## the tests that need no cluster
-	@$(PYTHON) -m pytest -q -m "not cluster and not e2e and not zoo"
+	@$(PYTHON) -m pytest -q -n $(WORKERS) --dist loadfile -m "not cluster and not e2e and not zoo"
 
 .PHONY: zoo-test
 zoo-test: $(VENV) ## every model of the zoo once: the promises of the smoke engine
@@ -61,6 +62,14 @@ zoo: $(VENV) ## the table of verdicts and causes over the zoo; SEEDS=5 for more 
 .PHONY: e2e
 e2e: $(VENV) ## the tests that need the throwaway cluster
 	@$(PYTHON) -m pytest -q -m "cluster or e2e"
+
+.PHONY: test-gitops
+test-gitops: $(VENV) ## health and rollouts as kstatus, Argo CD, Flux, kustomize and kubectl see them
+	@$(PYTHON) -m pytest -q tests/gitops tests/cli/test_wait.py tests/e2e/test_flux.py tests/e2e/test_gitops_tools.py
+
+.PHONY: fuzz
+fuzz: $(VENV) ## drawn objects through CEL and Python: EXAMPLES=20000 for a long run
+	@EXAMPLES=$(or $(EXAMPLES),5000) $(PYTHON) -m pytest -q -s tests/admission/test_fuzz.py
 
 .PHONY: test
 test: check unit zoo-test e2e ## everything that CI runs

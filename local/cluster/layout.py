@@ -69,6 +69,11 @@ class Layout:
         return self.state / "command.lock"
 
     @property
+    def starter(self) -> Path:
+        """Names the process that started the node, by its PID."""
+        return self.state / "starter"
+
+    @property
     def config(self) -> Path:
         """Rendered configuration files."""
         return self.state / "config"

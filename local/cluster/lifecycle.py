@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -78,6 +79,11 @@ def down(layout: layouts.Layout, progress: progresses.Progress, *, purge: bool =
         progress.say("the cluster is gone")
 
 
+def is_ours(layout: layouts.Layout) -> bool:
+    """Whether this very process has started the cluster."""
+    return layout.starter.exists() and layout.starter.read_text() == str(os.getpid())
+
+
 def _may_be_alive(layout: layouts.Layout) -> bool:
     """Whether there is a node that could be ready; not one whose files or network somebody deleted."""
     pid = namespaces.node_pid(layout)
@@ -93,6 +99,8 @@ def _end_node(layout: layouts.Layout) -> None:
 
 def _start(layout: layouts.Layout, programs: Path, progress: progresses.Progress) -> None:
     is_new = not layout.etcd.exists()
+    layout.state.mkdir(parents=True, exist_ok=True)
+    layout.starter.write_text(str(os.getpid()))
     progress.say(f"starting {'a new' if is_new else 'the'} node, id {layout.id}, logs in {layout.logs}")
     if is_new:
         shutil.rmtree(layout.logs, ignore_errors=True)

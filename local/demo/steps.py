@@ -54,7 +54,7 @@ STEPS = (
         version=4,
         title="its variables need more than the memory limit",
         outcome=Outcome.Rejected,
-        reason=reasons.Reason.OOMKilled,
+        reason=reasons.Reason.MemoryBelowFloor,
     ),
     Step(
         version=5,

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -135,6 +136,13 @@ def test_up_on_a_ready_cluster_changes_nothing(cluster: api.Cluster) -> None:
 
     assert namespaces.component_pids(layouts.selected(NAME)) == before
     assert api.current(NAME) == cluster
+
+
+def test_a_process_knows_the_cluster_that_it_started_from_others(cluster: api.Cluster) -> None:
+    layout = layouts.selected(NAME)
+    assert lifecycle.is_ours(layout)
+    command = f"from local.cluster import layout, lifecycle; assert not lifecycle.is_ours(layout.selected({NAME!r}))"
+    subprocess.run([sys.executable, "-c", command], check=True, cwd=layouts.checkout())
 
 
 def test_killed_components_come_back_and_pods_live_on(cluster: api.Cluster) -> None:
