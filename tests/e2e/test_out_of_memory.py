@@ -17,8 +17,6 @@ pytestmark = pytest.mark.e2e
 
 NAMESPACE = "e2e-memory"
 ALONE = "e2e-thrashing"
-GHOST = "e2e-ghost"
-"""A node without a kubelet: the tests write what one would, through the API server's own status subresource."""
 
 REJECTED = {
     "loading": starving.Model(name="loading", model="large", memory="256Mi"),
@@ -229,82 +227,3 @@ def test_with_the_recommended_limit_as_it_is_each_is_promoted(starved: labs.Lab)
         starved.wait_condition(NAMESPACE, "Ready", "RevisionReady", name=model.name, seconds=240)
         # The node has not room for all of them at once
         starved.access.kubectl("delete", "tfmd", model.name, "-n", NAMESPACE, "--wait=false")
-
-
-# Evictions: no kubelet of a test may run out of memory on a machine that others share
-
-
-EVICTED = {
-    "within": "The node was low on resource: memory. Threshold quantity: 100Mi, available: 64Mi. ",
-    "beyond": "The node was low on resource: memory. Threshold quantity: 100Mi, available: 64Mi. "
-    "Container server was using 300Mi, request is 256Mi, has larger consumption of memory. ",
-}
-"""As the kubelet writes it: it names the containers that were beyond their own request."""
-
-
-def evict(lab: labs.Lab, name: str) -> None:
-    """End the pod as the kubelet does for its node's memory."""
-
-    def pod() -> str:
-        selector = f"{constants.LABEL_NAME}={name}"
-        said = lab.access.kubectl("get", "pods", "-n", NAMESPACE, "-l", selector, "-o", "json")
-        bound = [p for p in json.loads(said)["items"] if p["spec"].get("nodeName") == GHOST]
-        return bound[0]["metadata"]["name"] if bound else ""
-
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    disruption = {
-        "type": "DisruptionTarget",
-        "status": "True",
-        "reason": "TerminationByKubelet",
-        "lastTransitionTime": now,
-    }
-    ended = {"phase": "Failed", "reason": "Evicted", "message": EVICTED[name], "conditions": [disruption]}
-    lab.access.kubectl(
-        *("patch", "pod", labs.wait_for(f"a pod of {name} on the node", pod), "-n", NAMESPACE),
-        *("--subresource=status", "--type=merge", "-p", json.dumps({"status": ended})),
-    )
-
-
-@pytest.fixture
-def ghost(starved: labs.Lab):
-    """A node that nothing else is scheduled to, and which runs nothing."""
-    taint = {"key": GHOST, "value": "true", "effect": "NoSchedule"}
-    room = {"cpu": "4", "memory": "8Gi", "pods": "16"}
-    node = {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": GHOST, "labels": {GHOST: "true"}},
-        "spec": {"taints": [taint]},
-    }
-    starved.apply(node)
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    ready = {"type": "Ready", "status": "True", "lastHeartbeatTime": now, "reason": "Test", "message": ""}
-    status = {"status": {"capacity": room, "allocatable": room, "conditions": [ready]}}
-    starved.access.kubectl(
-        "patch", "node", GHOST, "--subresource=status", "--type=merge", "-p", json.dumps(status)
-    )
-    yield {"template": {"spec": {"nodeSelector": {GHOST: "true"}, "tolerations": [{"operator": "Exists"}]}}}
-    starved.access.kubectl("delete", "tfmd", "-n", NAMESPACE, *EVICTED)
-
-    def is_empty() -> bool:
-        """No kubelet says that a pod has ended."""
-        there = ("pods", "-n", NAMESPACE, f"--field-selector=spec.nodeName={GHOST}")
-        starved.access.kubectl("delete", *there, "--force", "--grace-period=0", "--wait=false")
-        return not starved.access.kubectl("get", *there, "-o", "name")
-
-    labs.wait_for("the pods of the node to go", is_empty, every=0.5)
-    starved.access.kubectl("delete", "node", GHOST)
-
-
-def test_an_eviction_counts_only_against_a_server_beyond_its_request(starved: labs.Lab, ghost):
-    for name in EVICTED:
-        model = starving.Model(name=name, model="small", memory="256Mi", spec=ghost)
-        starved.apply(model.resource(starved, NAMESPACE))
-    for name in EVICTED:
-        evict(starved, name)
-    starved.wait_condition(NAMESPACE, "Stalled", "Rejected", name="beyond")
-    assert [k["kind"] for k in starving.kills(starved, NAMESPACE, "beyond")] == ["Evicted"]
-    held = starved.wait_condition(NAMESPACE, "Progressing", "NodeMemoryPressure", name="within")
-    print(f"within: {held['message']}")
-    assert not starved.status(NAMESPACE, "within").get("rejectedRevisions")
-    assert not starving.kills(starved, NAMESPACE, "within")

@@ -258,7 +258,10 @@ def test_kills_without_a_revision_with_more_room_leave_the_newer_one(serving):
         serving.kill(new)
     assert serving.active_version() == 2
     assert serving.condition("Stalled") == ("True", "NoHealthyRevision")
-    assert "set resources.limits.memory to 1Gi" in next(c for c in serving.status.conditions if c.type == "Stalled").message
+    assert (
+        "set resources.limits.memory to 1Gi"
+        in next(c for c in serving.status.conditions if c.type == "Stalled").message
+    )
     assert len([e for e in serving.events if e.reason == "NoHealthyRevision"]) == 1
 
 
