@@ -11,7 +11,7 @@ ENDS = {
     1: (1, "RevisionReady", None),
     2: (1, "RolledBack", "IdenticalOutputs"),
     3: (1, "RolledBack", "GoldenMismatch"),
-    4: (1, "RolledBack", "OOMKilled"),
+    4: (1, "RolledBack", "MemoryBelowFloor"),
     5: (1, "RolledBack", "OOMKilled"),
     6: (6, "RevisionReady", None),
 }
