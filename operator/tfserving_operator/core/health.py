@@ -196,11 +196,12 @@ def _crashed(pod: observed.Pod, container: observed.Container) -> Iterator[Probl
 
 
 def inspection_of(pods: Iterable[observed.Pod]) -> inspection.Inspection | None:
-    """What the inspect container of the first pod that has run it said."""
+    """What the inspect container of the first pod that has run it said, also where it is to run again."""
     for pod in pods:
         for container in pod.containers:
-            if container.name == constants.CONTAINER_INSPECT and container.terminated is not None:
-                report = inspection.parse_termination_message(container.terminated.message)
+            ended = container.terminated or container.last_terminated
+            if container.name == constants.CONTAINER_INSPECT and ended is not None:
+                report = inspection.parse_termination_message(ended.message)
                 if report is not None:
                     return report
     return None

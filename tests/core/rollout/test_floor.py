@@ -77,6 +77,28 @@ def test_a_refusal_rejects_the_revision_with_limit_floor_and_remedy(refused):
     assert refused.condition("ResourcesValid") == ("False", BELOW)
 
 
+def test_an_inspector_that_is_to_run_again_has_told_its_figures_already():
+    world = worlds.World(worlds.make_spec())
+    world.settle()
+    revision, found = candidate(world), report(BELOW)
+    ended = worlds.make_termination("Error", int(found.exit_code), world.now, inspection.render(found).decode())
+    world.pods[revision] = tuple(
+        replace(
+            pod,
+            phase="Pending",
+            containers=(
+                replace(
+                    pod.containers[0], terminated=None, last_terminated=ended, waiting_reason="CrashLoopBackOff"
+                ),
+                worlds.make_container("server", waiting_reason="PodInitializing"),
+            ),
+        )
+        for pod in world.pods[revision]
+    )
+    world.settle()
+    assert f"set resources.limits.memory to {RECOMMENDED}" in world.status.rejected_revisions[0].message
+
+
 def test_the_refused_revision_is_what_status_resources_tells_of(refused):
     resources = refused.status.resources
     assert resources.revision == refused.status.rejected_revisions[0].name
