@@ -81,14 +81,19 @@ def test_an_inspector_that_is_to_run_again_has_told_its_figures_already():
     world = worlds.World(worlds.make_spec())
     world.settle()
     revision, found = candidate(world), report(BELOW)
-    ended = worlds.make_termination("Error", int(found.exit_code), world.now, inspection.render(found).decode())
+    ended = worlds.make_termination(
+        "Error", int(found.exit_code), world.now, inspection.render(found).decode()
+    )
     world.pods[revision] = tuple(
         replace(
             pod,
             phase="Pending",
             containers=(
                 replace(
-                    pod.containers[0], terminated=None, last_terminated=ended, waiting_reason="CrashLoopBackOff"
+                    pod.containers[0],
+                    terminated=None,
+                    last_terminated=ended,
+                    waiting_reason="CrashLoopBackOff",
                 ),
                 worlds.make_container("server", waiting_reason="PodInitializing"),
             ),
