@@ -24,6 +24,9 @@ CLIENTS = {
 }
 """Client certificates: file name to user (CN) and group (O)."""
 
+FRONT_PROXY = "front-proxy-client"
+"""The API server, as further API servers know it: its certificate's name, in a file and in itself."""
+
 SERVERS = {
     "apiserver": (
         ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"],
@@ -34,20 +37,16 @@ SERVERS = {
 """Serving certificates: file name to DNS names and addresses."""
 
 
+_PROXIES = "tfso-front-proxy"
+
+
 def write_all(folder: Path) -> None:
-    """Write the authority, all certificates and the key of the service accounts' tokens."""
+    """Write the authorities, all certificates and the key of the service accounts' tokens."""
     folder.mkdir(parents=True, exist_ok=True)
-    authority_key = _write_key(folder / "ca.key")
+    authority_key = _write_authority(folder / "ca", "tfso-throwaway-cluster")
     subject = _name("tfso-throwaway-cluster", None)
-    builder = _builder(subject, subject, authority_key.public_key())
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    _write_certificate(folder / "ca.crt", builder.sign(authority_key, hashes.SHA256()))
     for name, (user, group) in CLIENTS.items():
-        key = _write_key(folder / f"{name}.key")
-        client = _builder(_name(user, group), subject, key.public_key())
-        usage = x509.ExtendedKeyUsage([oid.ExtendedKeyUsageOID.CLIENT_AUTH])
-        certificate = client.add_extension(usage, critical=False).sign(authority_key, hashes.SHA256())
-        _write_certificate(folder / f"{name}.crt", certificate)
+        _write_client(folder / name, _name(user, group), subject, authority_key)
     for name, (names, addresses) in SERVERS.items():
         key = _write_key(folder / f"{name}.key")
         alternatives = x509.SubjectAlternativeName(
@@ -59,6 +58,26 @@ def write_all(folder: Path) -> None:
         server = server.add_extension(alternatives, critical=False).add_extension(usage, critical=False)
         _write_certificate(folder / f"{name}.crt", server.sign(authority_key, hashes.SHA256()))
     _write_key(folder / "service-accounts.key")
+    # Whoever has a certificate of this authority speaks for others: it is no other's
+    proxy_key, proxies = _write_authority(folder / "front-proxy-ca", _PROXIES), _name(_PROXIES, None)
+    _write_client(folder / FRONT_PROXY, _name(FRONT_PROXY, None), proxies, proxy_key)
+
+
+def _write_authority(path: Path, name: str) -> ec.EllipticCurvePrivateKey:
+    key, subject = _write_key(path.with_suffix(".key")), _name(name, None)
+    builder = _builder(subject, subject, key.public_key())
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    _write_certificate(path.with_suffix(".crt"), builder.sign(key, hashes.SHA256()))
+    return key
+
+
+def _write_client(
+    path: Path, name: x509.Name, issuer: x509.Name, issuer_key: ec.EllipticCurvePrivateKey
+) -> None:
+    key = _write_key(path.with_suffix(".key"))
+    usage = x509.ExtendedKeyUsage([oid.ExtendedKeyUsageOID.CLIENT_AUTH])
+    builder = _builder(name, issuer, key.public_key()).add_extension(usage, critical=False)
+    _write_certificate(path.with_suffix(".crt"), builder.sign(issuer_key, hashes.SHA256()))
 
 
 def _name(common_name: str, organization: str | None) -> x509.Name:

@@ -117,7 +117,7 @@ def _start(layout: layouts.Layout, programs: Path, progress: progresses.Progress
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     layout.etcd.chmod(0o700)
-    if not (layout.pki / "service-accounts.key").exists():  # the last one written
+    if not (layout.pki / f"{certificates.FRONT_PROXY}.crt").exists():  # the last one written
         certificates.write_all(layout.pki)
     configuration.write_all(layout)
     spec = layout.config / "node.json"

@@ -89,6 +89,11 @@ def test_certificates_fit_the_kubeconfigs_and_the_addresses(tmp_path: Path) -> N
         )
         assert (layout.pki / f"{user}.key").stat().st_mode & 0o077 == 0
     assert layout.kubeconfig.stat().st_mode & 0o077 == 0
+    proxy = x509.load_pem_x509_certificate((layout.pki / f"{certificates.FRONT_PROXY}.crt").read_bytes())
+    of_proxies = x509.load_pem_x509_certificate((layout.pki / "front-proxy-ca.crt").read_bytes())
+    proxy.verify_directly_issued_by(of_proxies)
+    with pytest.raises(ValueError, match="Issuer"):  # whoever is issued by it speaks for anybody
+        proxy.verify_directly_issued_by(authority)
 
 
 def test_every_component_is_described_to_the_node() -> None:
