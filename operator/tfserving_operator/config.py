@@ -52,6 +52,8 @@ class Config(ApiModel):
     """How long a model pod goes on serving after its deletion began."""
     disruption_budgets: bool = True
     """Whether `spec.disruption` may ask for PodDisruptionBudgets: the operator has the rights on them."""
+    pod_metrics: bool = False
+    """Whether `metrics.k8s.io` is asked what model pods take of memory: the operator has the right to."""
     model_network_policy: ModelNetworkPolicy | None = None
     """Of every ModelDeployment; without it there is none: the operator has the rights on them."""
     watch_namespaces: tuple[str, ...] = ()

@@ -48,6 +48,7 @@ MATRIX: dict[str, dict[str, Any]] = {
         "policy.disruptionBudgets": False,
     },
     "watched": WATCHED,
+    "pod-metrics": {"metrics.podMetrics": True},
     "alone": {"leaderElection": False, "logFormat": "console", "rbac.aggregateToDefaultRoles": False},
     "webhook": {"webhook.enabled": True, "webhook.failurePolicy": "Fail"},
     "webhook-cert-manager": {

@@ -40,6 +40,16 @@ def test_rights_on_budgets_and_network_policies_come_and_go_with_their_values() 
     assert verbs("networkpolicies", **{"networkPolicies.models.byOperator": True}) == writes
 
 
+def test_what_pods_take_may_be_asked_for_where_it_is_asked_for() -> None:
+    def given(**values: bool) -> set[tuple[str, str]]:
+        return {
+            (of, verb) for _, group, of, _, verb in grants(rendering.render(**values)) if "metrics" in group
+        }
+
+    assert given() == set()
+    assert given(**{"metrics.podMetrics": True}) == {("pods", "list")}
+
+
 def test_chosen_namespaces_get_roles_and_the_cluster_nothing_at_all() -> None:
     chosen = rendering.render("watchNamespaces={a,b}")
     assert rendering.of(chosen, "ClusterRole") == rendering.of(chosen, "ClusterRoleBinding") == []

@@ -51,7 +51,7 @@ class World:
         entry = self.caches.objects.get(KEY)
         assert entry is not None
         policy = snapshot.Policy(inspect_image="x")
-        snap = gather.gather(entry, self.caches, policy=policy, tests={}, refusals=())
+        snap = gather.gather(entry, self.caches, policy=policy, tests={}, refusals=(), peaks={})
         decision = rollout.decide(snap, NOW)
         self.status = decision.status.to_wire()
         self.apply_object()

@@ -114,6 +114,7 @@ class World:
     tests: dict[str, plans.TestState] = field(default_factory=dict)
     requests: dict[str, plans.TestRequest] = field(default_factory=dict)
     refusals: tuple[snapshot.Refusal, ...] = ()
+    peaks: dict[str, int] = field(default_factory=dict)
     events: list[actions.Event] = field(default_factory=list)
     done: list[actions.Action] = field(default_factory=list)
     status_writes: int = 0
@@ -140,6 +141,7 @@ class World:
             claim=self.claim,
             tests=dict(self.tests),
             refusals=self.refusals,
+            peaks=dict(self.peaks),
         )
 
     def step(self) -> bool:

@@ -100,6 +100,11 @@ annotations:
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch]
 {{- end }}
+{{- if .Values.metrics.podMetrics }}
+- apiGroups: [metrics.k8s.io]
+  resources: [pods]
+  verbs: [list]
+{{- end }}
 {{- end -}}
 
 {{- define "tfserving-operator.subjects" -}}

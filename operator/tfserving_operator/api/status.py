@@ -116,8 +116,10 @@ class ResourcesStatus(StatusModel):
     """Of its variables and its graph, on disk."""
     memory_floor: Word | None = None
     """The least memory in which a server can load the model: a lower limit is refused, or warned of."""
+    peak_working_set: Word | None = None
+    """The largest working set that was measured of one of its servers, where `metrics.k8s.io` is asked for it."""
     recommended_memory_limit: Word | None = None
-    """What to set `resources.limits.memory` to: from the floor, and from limits that were not enough."""
+    """What to set `resources.limits.memory` to: from the floor, the peak, and from limits that were not enough."""
     qos_class: Word | None = None
     """Guaranteed or Burstable: which pods a node that runs out of memory evicts first."""
     last_oom: Annotated[OutOfMemory | None, Field(alias="lastOOM")] = None

@@ -102,5 +102,7 @@ class Snapshot:
     """resourceVersion of each labelled ConfigMap named in `smoke.casesFrom`, "" for unlabelled ones."""
     tests: Mapping[str, plans.TestState] = field(default_factory=dict)
     """By `TestRequest.key`."""
+    peaks: Mapping[str, int] = field(default_factory=dict)
+    """By revision name: the largest working set in bytes that was measured of one of its servers."""
     refusals: tuple[Refusal, ...] = ()
     surroundings: Surroundings = Surroundings()

@@ -54,6 +54,7 @@ async def operate(config: configuration.Config, account: login.Login) -> int:
             metrics=metrics,
             instance=identity,
             namespaces=config.watch_namespaces,
+            pod_metrics=config.pod_metrics,
         )
         life = _Life(config=config, account=account, clock=clock, leader=leader, parts=parts, stop=stop)
         if config.http_port:

@@ -16,6 +16,7 @@ def gather(
     policy: snapshot.Policy,
     tests: Mapping[str, plans.TestState],
     refusals: tuple[snapshot.Refusal, ...],
+    peaks: Mapping[str, int],
 ) -> snapshot.Snapshot:
     """The snapshot of one ModelDeployment: only what its UID controls, directly or down the chain."""
     uid, namespace = entry.owner.uid, entry.owner.namespace
@@ -37,8 +38,15 @@ def gather(
         cases_versions={name: _cases_version(namespace, name, caches) for name in entry.cases_from},
         tests=tests,
         refusals=refusals,
+        peaks=peaks,
         surroundings=_surroundings(entry, caches),
     )
+
+
+def pod_names(entry: objects.ModelDeployment, caches: stores.Caches, revision: str) -> frozenset[str]:
+    """The pods of a revision whose owner chain ends in the ModelDeployment's UID."""
+    deployments = (d for d in caches.deployments.owned_by(entry.owner.uid) if d.meta.name == revision)
+    return frozenset(pod.meta.name for each in deployments for pod in _pods_of(each, caches))
 
 
 def _owned(found: companions.Companion | None, uid: str) -> companions.Companion | None:

@@ -10,11 +10,14 @@ import structlog
 from tfserving_operator.adapters import clock as clocks
 from tfserving_operator.adapters import metrics as metric
 from tfserving_operator.adapters.kube import client as kube
+from tfserving_operator.adapters.kube import podmetrics
 from tfserving_operator.core import snapshot
 from tfserving_operator.reconcile import (
     caches,
     casebook,
     execute,
+    gather,
+    measuring,
     objects,
     queue,
     reconciler,
@@ -52,6 +55,7 @@ class Machine:
         metrics: metric.Metrics,
         instance: str,
         namespaces: tuple[str, ...] = (),
+        pod_metrics: bool = False,
         chance: random.Random | None = None,
     ) -> None:
         chance = chance if chance is not None else random.Random()  # noqa: S311 - jitter
@@ -62,6 +66,11 @@ class Machine:
         cases_of = casebook.Casebook(client=client, pinned=self.known.config_maps.get)
         self._tests = testing.Tests(
             run=run_test, cases_of=cases_of, wake=self._on_test_end, clock=clock, observer=metrics
+        )
+        self._measured = measuring.Measurements(
+            ask=podmetrics.PodMetrics(client=client, clock=clock).working_sets if pod_metrics else None,
+            pods=lambda entry, revision: gather.pod_names(entry, self.known, revision),
+            wake=lambda entry: self._work.add(entry.key),
         )
         executor = execute.Executor(
             client=client,
@@ -77,6 +86,7 @@ class Machine:
             known=self.known,
             work=self._work,
             tests=self._tests,
+            measured=self._measured,
             refused=self._refused,
             executor=executor,
             clock=clock,
@@ -141,8 +151,9 @@ class Machine:
                 await self._work.wait_idle()
 
     async def close(self) -> None:
-        """End all tests; `run` is to be cancelled before."""
+        """End all tests and measurements; `run` is to be cancelled before."""
         await self._tests.close()
+        await self._measured.close()
 
     def _show(self, metrics: metric.Metrics) -> None:
         work, known, tests = self._work, self.known, self._tests
@@ -164,7 +175,9 @@ class Machine:
 
     def _on_gone(self, entry: objects.ModelDeployment) -> None:
         self._tests.forget(entry.owner.uid)
+        self._measured.forget(entry.owner.uid)
         self._refused.forget(entry.owner.uid)
 
-    def _on_test_end(self, entry: objects.ModelDeployment) -> None:
+    def _on_test_end(self, entry: objects.ModelDeployment, revision: str) -> None:
+        self._measured.test_ended(entry, revision)
         self._work.add(entry.key, queue.Urgency.Now)

@@ -9,9 +9,9 @@ import structlog
 
 from tfserving_operator.adapters import clock as clocks
 from tfserving_operator.adapters import errors
-from tfserving_operator.api import status
+from tfserving_operator.api import reasons, status
 from tfserving_operator.core import actions, outcomes, snapshot
-from tfserving_operator.reconcile import caches, execute, gather, objects, queue, refusals, testing
+from tfserving_operator.reconcile import caches, execute, gather, measuring, objects, queue, refusals, testing
 
 WORKERS: Final = 32
 
@@ -50,6 +50,7 @@ class Reconciler:
         known: caches.Caches,
         work: queue.WorkQueue,
         tests: testing.Tests,
+        measured: measuring.Measurements,
         refused: refusals.Refusals,
         executor: execute.Executor,
         clock: clocks.Clock,
@@ -60,6 +61,7 @@ class Reconciler:
         self._known = known
         self._work = work
         self._tests = tests
+        self._measured = measured
         self._refused = refused
         self._executor = executor
         self._clock = clock
@@ -129,6 +131,7 @@ class Reconciler:
             policy=self._policy,
             tests=self._tests.of(uid),
             refusals=self._refused.of(entry.owner),
+            peaks=self._measured.of(uid),
         )
         decision = self._decide(gathered, self._clock.now())
         progress = await self._executor.execute(entry, decision)
@@ -137,19 +140,23 @@ class Reconciler:
                 self._work.retry_at_once(key)
             case execute.Progress.Complete:
                 self._work.succeeded(key)
-                self._tell(entry.status, decision.status)
+                self._tell(entry, decision.status)
                 self._tests.retain(uid, _revisions(decision))
+                self._measured.retain(uid, _revisions(decision))
                 self._look_again(entry, decision)
         return progress.value
 
-    def _tell(self, before: status.Status, after: status.Status) -> None:
+    def _tell(self, entry: objects.ModelDeployment, after: status.Status) -> None:
         """Count what a status that was just written says anew."""
+        before = entry.status
         if after == before:
             return
         if end := outcomes.ended_rollout(before, after):
             self._observer.rollout_ended(outcome=str(end.outcome), reason=end.reason, cause=end.cause)
         if step := outcomes.ended_step(before, after, self._clock.now()):
             self._observer.step_ended(step=str(step.step), seconds=step.seconds)
+            if step.step is reasons.Step.Baking and after.active_revision is not None:
+                self._measured.bake_ended(entry, after.active_revision.name)
         for kind in outcomes.new_kills(before, after):
             self._observer.memory_killed(kind=kind)
 

@@ -56,7 +56,7 @@ class Tests:
         *,
         run: Run,
         cases_of: casebook.Casebook,
-        wake: Callable[[objects.ModelDeployment], None],
+        wake: Callable[[objects.ModelDeployment, str], None],
         clock: clocks.Clock,
         observer: Observer,
     ) -> None:
@@ -150,7 +150,7 @@ class Tests:
         )
         for check in outcome.checks:
             self._observer.check_done(check=check.name, verdict=str(check.verdict))
-        self._wake(entry)
+        self._wake(entry, request.revision)
 
     def _end(self, uid: str, key: str, outcome: plans.TestOutcome | None) -> None:
         book = self._books.get(uid)

@@ -171,6 +171,12 @@ class Client:
         """One object."""
         return await self._call("GET", resource, resource.path(namespace=namespace, name=name))
 
+    async def ask(self, resource: resources.Resource, *, namespace: str, selector: str) -> Raw:
+        """A list by one request: of what another server tells for the API, there are no pages nor second attempts."""
+        path, params = resource.path(namespace=namespace), {"labelSelector": selector}
+        headers = self._headers(JSON)
+        return await self._send("GET", resource, path, params=params, data=None, headers=headers)
+
     async def create(self, resource: resources.Resource, manifest: Raw) -> Raw:
         """POST an object into the namespace of its metadata."""
         path = resource.path(namespace=manifest["metadata"]["namespace"])

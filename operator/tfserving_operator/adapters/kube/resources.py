@@ -54,6 +54,8 @@ NETWORK_POLICIES: Final = Resource(
     kind="NetworkPolicy", plural="networkpolicies", api_version="networking.k8s.io/v1"
 )
 EVENTS: Final = Resource(kind="Event", plural="events", api_version="events.k8s.io/v1")
+POD_METRICS: Final = Resource(kind="PodMetrics", plural="pods", api_version="metrics.k8s.io/v1beta1")
+"""Served by another server, where there is one."""
 LEASES: Final = Resource(kind="Lease", plural="leases", api_version="coordination.k8s.io/v1")
 
 WRITTEN: Final[Mapping[str, Resource]] = MappingProxyType(

@@ -30,6 +30,7 @@ def with_told_of(view: views.View, draft: drafts.Draft, revision: str) -> drafts
             last_oom=before.last_oom,
             recent_ooms=before.recent_ooms,
         )
+    before = _with_peak(before, view.snap.peaks.get(revision))
     if report is None:
         return draft.with_status(resources=before)
     floor = report.memory_floor or None
@@ -44,6 +45,21 @@ def with_told_of(view: views.View, draft: drafts.Draft, revision: str) -> drafts
         ),
     }
     return draft.with_status(resources=before.model_copy(update=known))
+
+
+def _with_peak(before: status.ResourcesStatus, measured: int | None) -> status.ResourcesStatus:
+    """With the largest working set that was seen so far, and with a limit that leaves room above it."""
+    known = quantities.parse_quantity(before.peak_working_set) if before.peak_working_set else 0
+    if measured is None or measured <= known:
+        return before
+    return before.model_copy(
+        update={
+            "peak_working_set": quantities.format_bytes(measured),
+            "recommended_memory_limit": memory.recommended_limit(
+                peak_bytes=measured, before=before.recommended_memory_limit
+            ),
+        }
+    )
 
 
 def refused(view: views.View, draft: drafts.Draft, revision: str, message: str) -> tuple[drafts.Draft, str]:
