@@ -157,6 +157,15 @@ def test_an_eviction_within_the_request_holds_the_candidate_and_blames_nothing(s
     assert starting.status.resources is None or starting.status.resources.last_oom is None
 
 
+def test_a_pod_that_no_kubelet_has_looked_at_is_starting(starting):
+    """As one is from its making on, for as long as it waits for a node: it has no status of any container."""
+    name = candidate(starting)
+    first, *rest = starting.pods[name]
+    starting.pods[name] = (replace(first, phase="Pending", ready=False, containers=()), *rest)
+    starting.settle()
+    assert starting.condition("Progressing") == ("True", "RevisionStarting")
+
+
 def test_an_eviction_beyond_the_request_rejects_the_candidate(starting):
     evict(starting, candidate(starting), USING)
     assert starting.status.rejected_revisions[0].reason == "OOMKilled"

@@ -26,7 +26,7 @@ def problem(view: views.View, draft: drafts.Draft, revision: str) -> health.Prob
     for pod, ready_by in _starting(view, revision):
         if view.now >= ready_by:
             # What it took so far would be another message at each look
-            seconds = (ready_by - (_server(pod).started_at or ready_by)).total_seconds()
+            seconds = _patience(_report(pod)).total_seconds()
             text = f"pod {pod.meta.name} is not Ready {seconds:.0f} s after its server began"
             advice = _advice(view, draft, pod)
             return health.Problem(
@@ -74,16 +74,18 @@ def _starting(view: views.View, revision: str) -> list[tuple[observed.Pod, datet
     """The pods under a tight limit whose servers run and are not Ready, and when they should be."""
     found = []
     for pod in view.pods(revision):
-        server, report = _server(pod), _report(pod)
-        if pod.ready or server.started_at is None or not _is_near_floor(report):
+        report = _report(pod)
+        # A pod has no status of its containers before its kubelet has looked at it
+        server = next((c for c in pod.containers if c.name == constants.CONTAINER_SERVER), None)
+        if pod.ready or server is None or server.started_at is None or not _is_near_floor(report):
             continue
-        seconds = SLOW_START_SECONDS + report.model_bytes / SLOW_READ_BYTES
-        found.append((pod, server.started_at + timedelta(seconds=seconds)))
+        found.append((pod, server.started_at + _patience(report)))
     return found
 
 
-def _server(pod: observed.Pod) -> observed.Container:
-    return next(c for c in pod.containers if c.name == constants.CONTAINER_SERVER)
+def _patience(report: inspection.Inspection) -> timedelta:
+    """How long a server may take to be Ready."""
+    return timedelta(seconds=SLOW_START_SECONDS + report.model_bytes / SLOW_READ_BYTES)
 
 
 def _report(pod: observed.Pod) -> inspection.Inspection:
