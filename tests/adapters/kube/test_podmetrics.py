@@ -116,6 +116,22 @@ async def test_an_api_that_fails_holds_nobody_up_and_is_asked_once(
     ]
 
 
+async def test_an_api_that_stays_away_is_asked_less_and_less_and_one_that_comes_back_as_before() -> None:
+    clock, asked_at, codes = ManualClock(), list[float](), [503] * 5 + [200, 503]
+    start = clock.seconds
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        asked_at.append(clock.seconds - start)
+        return web.json_response({"items": []}, status=codes[len(asked_at) - 1])
+
+    async with apiservers.faulty(answer) as account, apiservers.connected(account) as client:
+        asked = podmetrics.PodMetrics(client=client, clock=clock)
+        while len(asked_at) < len(codes):
+            await asked.working_sets("vision", "digits-1")
+            clock.seconds += 10
+    assert asked_at == [0, 30, 150, 630, 1230, 1830, 1840]
+
+
 async def test_what_is_answered_is_asked_for_again_and_again() -> None:
     answer = answering(200, {"kind": "PodMetricsList", "metadata": {}, "items": [item("a", server="7Mi")]})
     async with apiservers.faulty(answer) as account, apiservers.connected(account) as client:

@@ -16,7 +16,9 @@ from tfserving_operator.core import quantities
 TIMEOUT_SECONDS: Final = 5.0
 """Of one question. Nobody waits for the answer, but questions are asked one at a time."""
 SILENT_SECONDS: Final = 600.0
-"""After a question that was not answered: an API that is not there costs one request in this time."""
+"""After a refusal: an API that is not there costs one request in this time."""
+FIRST_SILENT_SECONDS: Final = 30.0
+"""After a question without an answer; four times as long after each further one, up to `SILENT_SECONDS`."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -28,6 +30,7 @@ class PodMetrics:
         self._client = client
         self._clock = clock
         self._silent_until = clock.monotonic()
+        self._next_silence = FIRST_SILENT_SECONDS
         self._turn = asyncio.Lock()
 
     async def working_sets(self, namespace: str, revision: str) -> Mapping[str, int]:
@@ -42,11 +45,19 @@ class PodMetrics:
                         namespace=namespace,
                         selector=f"{constants.LABEL_REVISION}={revision}",
                     )
-                return parse(answer)
-            except (errors.AdapterError, TimeoutError, ValueError) as error:
-                self._silent_until = self._clock.monotonic() + SILENT_SECONDS
-                _log.debug("no pod metrics", namespace=namespace, revision=revision, error=repr(error))
-                return {}
+                found = parse(answer)
+            except (errors.PermanentError, ValueError) as error:
+                return self._without(error, SILENT_SECONDS)
+            except (errors.AdapterError, TimeoutError) as error:
+                seconds, self._next_silence = self._next_silence, min(4 * self._next_silence, SILENT_SECONDS)
+                return self._without(error, seconds)
+            self._next_silence = FIRST_SILENT_SECONDS
+            return found
+
+    def _without(self, error: Exception, seconds: float) -> Mapping[str, int]:
+        self._silent_until = self._clock.monotonic() + seconds
+        _log.debug("no pod metrics", error=repr(error), silent_seconds=seconds)
+        return {}
 
 
 def parse(answer: kube.Raw) -> Mapping[str, int]:
