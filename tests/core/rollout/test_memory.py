@@ -170,6 +170,9 @@ def test_an_eviction_beyond_the_request_rejects_the_candidate(starting):
     evict(starting, candidate(starting), USING)
     assert starting.status.rejected_revisions[0].reason == "OOMKilled"
     assert [kind for kind, _ in kinds(starting)] == ["Evicted"]
+    limit = starting.status.resources.recommended_memory_limit
+    advice = f"set resources.requests.memory and resources.limits.memory to {limit}"
+    assert advice in starting.status.rejected_revisions[0].message, "no limit alone keeps a pod on its node"
 
 
 def test_an_eviction_within_the_request_ends_no_bake(serving):

@@ -27,7 +27,7 @@ def noted(
     draft = with_kills(view, draft, revision, kills.seen(view.snap.pods.get(revision, ())))
     if problem.kill.kind is reasons.KillKind.GpuAllocationFailed:
         return draft, problem.message
-    return draft, problem.message + _advice(view, draft, revision)
+    return draft, problem.message + _advice(view, draft, revision, problem.kill.kind)
 
 
 def starved(
@@ -49,7 +49,7 @@ def starved(
     if refused.on_gpu:
         remedy = f" {causes.REMEDIES[_ON_GPU]}"
     elif _is_helped(view, revision, kill):
-        remedy = _advice(view, draft, revision)
+        remedy = _advice(view, draft, revision, kind)
     else:
         remedy = " no memory limit is enough for that: look at the input, or at what the model makes of it"
     return draft, replace(outcome, message=f"{outcome.message};{remedy}")
@@ -81,11 +81,16 @@ def with_kills(
     return draft.with_status(resources=resources.model_copy(update=changes))
 
 
-def _advice(view: views.View, draft: drafts.Draft, revision: str) -> str:
+def _advice(view: views.View, draft: drafts.Draft, revision: str, kind: reasons.KillKind) -> str:
     resources, deployment = draft.status.resources, view.snap.deployments.get(revision)
     recommended = resources.recommended_memory_limit if resources is not None else None
     limit = deployment.memory_limit if deployment is not None else ""
-    return f" under its limit of {limit}; set resources.limits.memory to {recommended}" if recommended else ""
+    if not recommended:
+        return ""
+    # A node evicts who is beyond the request, whatever the limit
+    is_evicted = kind is reasons.KillKind.Evicted
+    settings = f"{'resources.requests.memory and ' if is_evicted else ''}resources.limits.memory"
+    return f" under its limit of {limit}; set {settings} to {recommended}"
 
 
 def _record(view: views.View, revision: str, kill: kills.Kill) -> status.OutOfMemory:
