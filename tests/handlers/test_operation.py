@@ -87,6 +87,8 @@ def test_a_stop_in_the_middle_of_a_smoke_test_waits_for_nobody_and_gives_no_verd
         running.create_model()
         running.make_ready_pod(wait_for(lambda: running.list(DEPLOYMENTS))[0], "127.0.0.77")
         wait_for(lambda: operator.count("tfserving_operator_smoke_tests_running ") == 1.0)
+        # The status that says so is written after the test has begun
+        wait_for(lambda: running.read(MODELS, "digits")["status"]["phase"] == "Testing")
         before = running.read(MODELS, "digits")
         started = time.monotonic()
         assert operator.stop() == 0
