@@ -55,8 +55,6 @@ def test_a_gauge_cannot_be_added_twice() -> None:
 
 async def test_counters_that_alerts_read_begin_at_nought() -> None:
     seen = await samples(metric.Metrics())
-    assert seen["tfserving_operator_oom_kills_total"] == {
-        (("kind", kind),): 0.0 for kind in reasons.KillKind
-    }
+    assert seen["tfserving_operator_oom_kills_total"] == {(("kind", kind),): 0.0 for kind in reasons.KillKind}
     results = seen["tfserving_operator_reconciliations_total"]
     assert results == {(("result", result),): 0.0 for result in ("failed", "refused", "retried")}
