@@ -18,6 +18,12 @@ ABORT_EXIT_CODE: Final = 134
 LOAD_FAILED: Final = "Failed to start server"
 """What tensorflow_model_server says before it ends because the model could not be loaded."""
 
+AGAINST_THE_LIMIT: Final = frozenset(reasons.KillKind) - {
+    reasons.KillKind.Evicted,
+    reasons.KillKind.GpuAllocationFailed,
+}
+"""Kinds that show that a memory limit was too low: a node evicts by the request, and a GPU has its own memory."""
+
 _EVICTED_FOR_MEMORY: Final = re.compile(r"low on resource: memory\b")
 _BEYOND_REQUEST: Final = f"Container {constants.CONTAINER_SERVER} was using"
 """The kubelet names in an eviction's message only the containers that used more than their request."""

@@ -171,6 +171,7 @@ def test_an_eviction_beyond_the_request_rejects_the_candidate(starting):
     assert starting.status.rejected_revisions[0].reason == "OOMKilled"
     assert [kind for kind, _ in kinds(starting)] == ["Evicted"]
     limit = starting.status.resources.recommended_memory_limit
+    assert limit == "512Mi", "the limit that it has: it was not too low"
     advice = f"set resources.requests.memory and resources.limits.memory to {limit}"
     assert advice in starting.status.rejected_revisions[0].message, "no limit alone keeps a pod on its node"
 

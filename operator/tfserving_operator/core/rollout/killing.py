@@ -128,12 +128,15 @@ def _recommended(
     recent: Iterable[status.OutOfMemory],
     before: str | None,
 ) -> str | None:
-    """From this version's limits that were not enough, its floor, and the tensors that it got no memory for."""
+    """From this version's limits that were not enough, its floor, and the tensors that it got no memory for.
+
+    After an eviction it is the limit as it is: a server that has all of it as its request is not evicted.
+    """
     deployments = view.snap.deployments
     present = deployments.get(revision)
     if present is None or not present.memory_limit:
         return None
-    killed = {k.revision for k in recent if k.kind != reasons.KillKind.GpuAllocationFailed}
+    killed = {k.revision for k in recent if k.kind in kills.AGAINST_THE_LIMIT}
     limits = {
         deployments[name].memory_limit
         for name in killed
@@ -144,6 +147,6 @@ def _recommended(
     return memory.recommended_limit(
         floor_bytes=(report.memory_floor or None) if report is not None else None,
         peak_bytes=int(quantities.parse_quantity(present.memory_limit)) + asked if asked else None,
-        not_enough=limits | {present.memory_limit},
-        before=before,
+        not_enough=limits,
+        before=max((present.memory_limit, *filter(None, [before])), key=quantities.parse_quantity),
     )

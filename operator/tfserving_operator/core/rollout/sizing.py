@@ -1,7 +1,7 @@
 """What `status.resources` says of one revision: its size, its floor, and the limit that it should have."""
 
 from tfserving_operator.api import reasons, status
-from tfserving_operator.core import actions, conditions, health, inspection, memory, quantities
+from tfserving_operator.core import actions, conditions, health, inspection, kills, memory, quantities
 from tfserving_operator.core.rollout import drafts, views
 
 _EXAMINED = frozenset({reasons.Step.Testing, reasons.Step.Promoting, reasons.Step.Baking})
@@ -114,7 +114,7 @@ def _after_kills(view: views.View, revision: str, recent: tuple[status.OutOfMemo
     limits = {
         deployments[kill.revision].memory_limit
         for kill in recent
-        if kill.kind != reasons.KillKind.GpuAllocationFailed
+        if kill.kind in kills.AGAINST_THE_LIMIT
         and kill.revision in deployments
         and present is not None
         and deployments[kill.revision].version == present.version
