@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tfserving-operator
 PYTHON := .venv/bin/python
 VENV := .venv/.complete
-WORKERS := 3
+WORKERS := 2
 
 include local/cluster.mk
 
