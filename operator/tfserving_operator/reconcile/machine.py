@@ -72,25 +72,8 @@ class Machine:
             pods=lambda entry, revision: gather.pod_names(entry, self.known, revision),
             wake=lambda entry: self._work.add(entry.key),
         )
-        executor = execute.Executor(
-            client=client,
-            known=self.known,
-            refused=self._refused,
-            tests=self._tests,
-            clock=clock,
-            instance=instance,
-        )
-        self._reconciler = reconciler.Reconciler(
-            decide=decide,
-            policy=policy,
-            known=self.known,
-            work=self._work,
-            tests=self._tests,
-            measured=self._measured,
-            refused=self._refused,
-            executor=executor,
-            clock=clock,
-            observer=metrics,
+        self._reconciler = self._build_reconciler(
+            client=client, decide=decide, policy=policy, metrics=metrics, instance=instance
         )
         self._reflectors = caches.build_reflectors(
             self.known,
@@ -103,6 +86,36 @@ class Machine:
         )
         self._is_running = False
         self._show(metrics)
+
+    def _build_reconciler(
+        self,
+        *,
+        client: kube.Client,
+        decide: reconciler.Decide,
+        policy: snapshot.Policy,
+        metrics: metric.Metrics,
+        instance: str,
+    ) -> reconciler.Reconciler:
+        executor = execute.Executor(
+            client=client,
+            known=self.known,
+            refused=self._refused,
+            tests=self._tests,
+            clock=self._clock,
+            instance=instance,
+        )
+        return reconciler.Reconciler(
+            decide=decide,
+            policy=policy,
+            known=self.known,
+            work=self._work,
+            tests=self._tests,
+            measured=self._measured,
+            refused=self._refused,
+            executor=executor,
+            clock=self._clock,
+            observer=metrics,
+        )
 
     @property
     def is_synced(self) -> bool:
