@@ -5,7 +5,6 @@ SHELL := /bin/bash
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tfserving-operator
 PYTHON := .venv/bin/python
 VENV := .venv/.complete
-WORKERS := 2
 
 include local/cluster.mk
 
@@ -49,7 +48,7 @@ check: $(VENV) ## ruff, mypy, import contracts, generated files in step
 
 .PHONY: unit
 unit: $(VENV) ## the tests that need no cluster
-	@$(PYTHON) -m pytest -q -n $(WORKERS) --dist loadfile -m "not cluster and not e2e and not zoo"
+	@$(PYTHON) -m pytest -q -m "not cluster and not e2e and not zoo"
 
 .PHONY: zoo-test
 zoo-test: $(VENV) ## every model of the zoo once: the promises of the smoke engine
