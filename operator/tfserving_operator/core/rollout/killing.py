@@ -132,21 +132,14 @@ def _recommended(
 
     After an eviction it is the limit as it is: a server that has all of it as its request is not evicted.
     """
-    deployments = view.snap.deployments
-    present = deployments.get(revision)
+    present = view.snap.deployments.get(revision)
     if present is None or not present.memory_limit:
         return None
-    killed = {k.revision for k in recent if k.kind in kills.AGAINST_THE_LIMIT}
-    limits = {
-        deployments[name].memory_limit
-        for name in killed
-        if name in deployments and deployments[name].version == present.version
-    }
     report = health.inspection_of(view.snap.pods.get(revision, ()))
     asked = max((kill.size_bytes or 0 for kill in fresh), default=0)
     return memory.recommended_limit(
         floor_bytes=(report.memory_floor or None) if report is not None else None,
         peak_bytes=int(quantities.parse_quantity(present.memory_limit)) + asked if asked else None,
-        not_enough=limits,
+        not_enough=sizing.limits_that_killed(view, revision, recent),
         before=max((present.memory_limit, *filter(None, [before])), key=quantities.parse_quantity),
     )

@@ -1,5 +1,7 @@
 """What `status.resources` says of one revision: its size, its floor, and the limit that it should have."""
 
+from collections.abc import Iterable
+
 from tfserving_operator.api import reasons, status
 from tfserving_operator.core import actions, conditions, health, inspection, kills, memory, quantities
 from tfserving_operator.core.rollout import drafts, views
@@ -26,7 +28,9 @@ def with_told_of(view: views.View, draft: drafts.Draft, revision: str) -> drafts
     if before.revision != revision:
         before = status.ResourcesStatus(
             revision=revision,
-            recommended_memory_limit=_after_kills(view, revision, before.recent_ooms),
+            recommended_memory_limit=memory.recommended_limit(
+                not_enough=limits_that_killed(view, revision, before.recent_ooms)
+            ),
             last_oom=before.last_oom,
             recent_ooms=before.recent_ooms,
         )
@@ -107,16 +111,17 @@ def _subject(view: views.View, draft: drafts.Draft) -> str:
     return active.name if active is not None else ""
 
 
-def _after_kills(view: views.View, revision: str, recent: tuple[status.OutOfMemory, ...]) -> str | None:
-    """From the limits under which the revision's version ran out of memory before."""
+def limits_that_killed(
+    view: views.View, revision: str, recent: Iterable[status.OutOfMemory]
+) -> frozenset[str]:
+    """The limits under which the version of a revision ran out of memory: its own, or those of other revisions."""
     deployments = view.snap.deployments
     present = deployments.get(revision)
-    limits = {
+    return frozenset(
         deployments[kill.revision].memory_limit
         for kill in recent
         if kill.kind in kills.AGAINST_THE_LIMIT
         and kill.revision in deployments
         and present is not None
         and deployments[kill.revision].version == present.version
-    }
-    return memory.recommended_limit(not_enough=limits)
+    )
