@@ -169,6 +169,19 @@ def test_what_serves_is_not_touched_by_a_change_of_the_policy(policy):
     assert world.condition("Ready") == ("True", "RevisionReady")
 
 
+def test_a_revision_that_passed_under_another_policy_is_gone_back_to_as_it_is():
+    world = worlds.World(worlds.make_spec(resourcePolicy="Warn"))
+    world.settle()
+    world.roll_out()
+    world.apply(2, resourcePolicy="Enforce")
+    world.roll_out()
+    world.apply(1, resourcePolicy="Enforce")
+    assert candidate(world) in world.deployments
+    assert not [a for a in world.done if isinstance(a, actions.Delete)]
+    world.roll_out()
+    assert world.active_version() == 1
+
+
 def test_a_revision_of_an_operator_that_knew_of_no_floor_is_not_made_again():
     world = worlds.World(worlds.make_spec(rollout={"paused": True}))
     world.settle()
